@@ -1,0 +1,43 @@
+# Interface targets: link one to get its flags.
+#   ftl_warnings      every warning, as an error
+#   ftl_include       include roots shared by kernel, apps and host tools
+#   ftl_kernel_flags  compile and link flags of kernel code (C and assembly)
+add_library(ftl_warnings INTERFACE)
+target_compile_options(ftl_warnings INTERFACE
+    $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wshadow -Wconversion -Wundef -Wvla -Wstrict-prototypes
+    -Wmissing-prototypes -Wimplicit-fallthrough -Werror>)
+
+add_library(ftl_include INTERFACE)
+target_include_directories(ftl_include INTERFACE
+    ${CMAKE_SOURCE_DIR}
+    ${CMAKE_SOURCE_DIR}/user/lib/include
+    ${CMAKE_BINARY_DIR}/generated
+    ${CMAKE_BINARY_DIR}/generated/include)
+
+set(FTL_KERNEL_TARGET --target=riscv64-unknown-elf -march=rv64imac_zicsr_zifencei -mabi=lp64)
+add_library(ftl_kernel_flags INTERFACE)
+target_compile_options(ftl_kernel_flags INTERFACE
+    ${FTL_KERNEL_TARGET}
+    -mcmodel=medany
+    -mno-relax
+    -ffreestanding
+    -fno-pic
+    -fno-common
+    -fno-omit-frame-pointer
+    -fno-stack-protector
+    -fno-asynchronous-unwind-tables
+    -fno-strict-aliasing
+    -fno-delete-null-pointer-checks
+    -ffunction-sections
+    -fdata-sections)
+target_include_directories(ftl_kernel_flags INTERFACE ${CMAKE_SOURCE_DIR}/arch/riscv/include)
+target_link_options(ftl_kernel_flags INTERFACE
+    ${FTL_KERNEL_TARGET}
+    --ld-path=${FTL_LLD}
+    -nostdlib
+    -static
+    -Wl,--build-id=none
+    -Wl,--gc-sections
+    -Wl,--fatal-warnings
+    -Wl,-z,noexecstack)
+target_link_libraries(ftl_kernel_flags INTERFACE ftl_warnings ftl_include)

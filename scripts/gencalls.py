@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""Makes everything that is derived from the call table (user/lib/include/ftl/calls.def).
+
+  gencalls.py calls.def --headers DIR   DIR/ftl/GROUP.h: numbers and prototypes for processes
+  gencalls.py calls.def --stubs FILE    C source of the stubs, the same for both isolation modes
+  gencalls.py calls.def --kernel DIR    DIR/calls.gen.h and DIR/calls.gen.c: decoding and dispatch
+  gencalls.py calls.def --docs FILE     the reference page in Markdown
+"""
+import argparse
+import os
+import re
+import sys
+
+SCALARS = {  # type in the table: (C type for processes, C type in the kernel)
+    "u32": ("uint32_t", "uint32_t"),
+    "i32": ("int32_t", "int32_t"),
+    "u64": ("uint64_t", "uint64_t"),
+    "size": ("size_t", "size_t"),
+    "nsec": ("ftl_nsec_t", "ftl_nsec_t"),
+    "rights": ("ftl_rights_t", "ftl_rights_t"),
+    "address": ("uintptr_t", "vaddr_t"),
+    "handle": ("ftl_handle_t", "ftl_handle_t"),
+}
+OBJECTS = ["any", "process", "thread", "vmspace", "vmo", "console", "system"]
+RIGHTS = ["READ", "WRITE", "MAP", "EXECUTE", "DUPLICATE", "TRANSFER", "MANAGE", "WAIT"]
+MAX_ARGS = 6
+NO_RETURN = {"process_exit", "process_abort", "thread_exit"}
+
+
+class Argument:
+    def __init__(self, text, where):
+        match = re.fullmatch(r"(\w+): (.+)", text)
+        if not match:
+            sys.exit(f"{where}: argument '{text}' is not 'name: type'")
+        self.name, self.type = match.groups()
+        self.object = self.rights = self.pointer = None
+        handle = re.fullmatch(r"(\w+)\[([A-Z|]*)\]", self.type)
+        pointer = re.fullmatch(r"(in|out|inout) (\w+)", self.type)
+        if handle:
+            self.object = handle.group(1)
+            self.rights = [r for r in handle.group(2).split("|") if r]
+            if self.object not in OBJECTS or any(r not in RIGHTS for r in self.rights):
+                sys.exit(f"{where}: unknown object type or right in '{self.type}'")
+            self.user, self.kernel = "ftl_handle_t", f"struct {self.kernel_struct()} *"
+        elif pointer:
+            self.pointer = pointer.group(1)
+            target = pointer.group(2)
+            base = "void" if target == "bytes" else "uint64_t" if target == "u64" else f"struct {target}"
+            const = "const " if self.pointer == "in" else ""
+            self.user, self.kernel = f"{const}{base} *", "vaddr_t"
+        elif self.type in SCALARS:
+            self.user, self.kernel = SCALARS[self.type]
+        else:
+            sys.exit(f"{where}: unknown type '{self.type}'")
+
+    def kernel_struct(self):
+        return "object" if self.object == "any" else self.object
+
+
+class Call:
+    def __init__(self, number, match, where):
+        self.number, self.name, self.doc = number, match.group(2), []
+        self.slow = match.group(1) is not None
+        self.group = self.name.split("_")[0]
+        args = match.group(3)
+        self.args = [Argument(a.strip(), where) for a in args.split(",")] if args.strip() else []
+        self.value = Argument(match.group(4), where) if match.group(4) else None
+        if len(self.args) > MAX_ARGS:
+            sys.exit(f"{where}: {self.name} has more than {MAX_ARGS} arguments")
+
+
+def declare(ctype, name):
+    return f"{ctype}{name}" if ctype.endswith("*") else f"{ctype} {name}"
+
+
+def parse(path):
+    calls = []
+    for number, line in enumerate(open(path, encoding="utf-8"), 1):
+        where = f"{path}:{number}"
+        line = line.rstrip()
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("    ") and calls:
+            calls[-1].doc.append(line.strip())
+            continue
+        match = re.fullmatch(r"(slow )?call (\w+)\((.*)\)(?: -> (\w+: \w+))?", line)
+        if not match:
+            sys.exit(f"{where}: not a call: {line}")
+        calls.append(Call(len(calls), match, where))
+    for call in calls:
+        if not call.doc:
+            sys.exit(f"{path}: {call.name} has no documentation")
+    return calls
+
+
+BANNER = "/* Made by scripts/gencalls.py from calls.def. Do not edit. */\n"
+
+
+def prototype(call):
+    params = [declare(a.user, a.name) for a in call.args]
+    if call.value:
+        params.append(declare(call.value.user + " *", call.value.name))
+    kind = "_Noreturn void" if call.name in NO_RETURN else "ftl_status_t"
+    return f"{kind} ftl_{call.name}({', '.join(params) or 'void'})"
+
+
+def rights_text(call):
+    parts = [f"{a.name}: {' and '.join(a.rights)}" for a in call.args if a.object and a.rights]
+    return f"Rights: {'; '.join(parts)}." if parts else ""
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    if os.path.exists(path) and open(path, encoding="utf-8").read() == text:
+        return
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(text)
+
+
+def headers(calls, directory):
+    numbers = "".join(f"    FTL_CALL_{c.name.upper()} = {c.number},\n" for c in calls)
+    write(f"{directory}/ftl/call_numbers.h", f"""{BANNER}#ifndef FTL_CALL_NUMBERS_H
+#define FTL_CALL_NUMBERS_H
+
+enum {{
+{numbers}    FTL_CALL_COUNT = {len(calls)},
+}};
+
+#endif
+""")
+    for group in sorted({c.group for c in calls}):
+        guard = f"FTL_{group.upper()}_H"
+        text = f"{BANNER}#ifndef {guard}\n#define {guard}\n\n#include <ftl/status.h>\n#include <ftl/types.h>\n\n"
+        for call in (c for c in calls if c.group == group):
+            lines = call.doc + ([rights_text(call)] if rights_text(call) else [])
+            text += "/*\n" + "".join(f" * {line}\n" for line in lines) + " */\n"
+            text += prototype(call) + ";\n\n"
+        write(f"{directory}/ftl/{group}.h", text + "#endif\n")
+
+
+def stubs(calls, path):
+    text = BANNER
+    text += "#include <ftl/call_numbers.h>\n"
+    text += "".join(f"#include <ftl/{g}.h>\n" for g in sorted({c.group for c in calls}))
+    text += """
+/* What a call gives back, in a0 and a1 by the C calling convention. */
+struct result {
+    long status;
+    unsigned long value;
+};
+
+/*
+ * Enters the kernel: a one-instruction assembly function per isolation mode. Its C prototype places the
+ * call number in a7, the arguments in a0 to a5, and leaves a6 unused.
+ */
+struct result ftl_raw_call(unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4,
+                           unsigned long a5, unsigned long unused, unsigned long number);
+"""
+    for call in calls:
+        values = [f"(unsigned long){a.name}" for a in call.args]
+        values += ["0"] * (7 - len(values)) + [f"FTL_CALL_{call.name.upper()}"]
+        invoke = f"ftl_raw_call({', '.join(values)})"
+        text += f"\n{prototype(call)}\n{{\n"
+        if call.name in NO_RETURN:
+            text += f"    {invoke};\n    __builtin_unreachable();\n"
+        elif call.value:
+            text += f"    struct result result = {invoke};\n"
+            text += f"    if (result.status == FTL_OK) {{\n        *{call.value.name} = ({call.value.user})result.value;\n    }}\n"
+            text += "    return (ftl_status_t)result.status;\n"
+        else:
+            text += f"    return (ftl_status_t){invoke}.status;\n"
+        text += "}\n"
+    write(path, text)
+
+
+def kernel_prototype(call):
+    params = [declare(a.kernel, a.name) for a in call.args]
+    return f"struct call_result sys_{call.name}({', '.join(params) or 'void'})"
+
+
+def rights_mask(rights):
+    return " | ".join(f"FTL_RIGHT_{r}" for r in rights) or "0"
+
+
+def kernel(calls, directory):
+    structs = sorted({a.kernel_struct() for c in calls for a in c.args if a.object})
+    text = f"{BANNER}#ifndef CALLS_GEN_H\n#define CALLS_GEN_H\n\n#include \"kernel/call.h\"\n\n"
+    text += "".join(f"struct {s};\n" for s in structs) + "\n"
+    text += "".join(kernel_prototype(c) + ";\n" for c in calls)
+    write(f"{directory}/calls.gen.h", text + "\n#endif\n")
+
+    text = BANNER + '#include "calls.gen.h"\n\n#include <ftl/call_numbers.h>\n\n#include "kernel/handle.h"\n'
+    text += '#include "kernel/object.h"\n'
+    for call in calls:
+        params = ", ".join(f"unsigned long a{i}" for i in range(MAX_ARGS))
+        text += f"\nstatic struct call_result decode_{call.name}({params})\n{{\n"
+        for i in range(len(call.args), MAX_ARGS):
+            text += f"    (void)a{i};\n"
+        objects = [(i, a) for i, a in enumerate(call.args) if a.object]
+        for index, arg in objects:
+            text += f"    struct object *o{index};\n"
+        if objects:
+            text += "    ftl_status_t status;\n"
+        for position, (index, arg) in enumerate(objects):
+            kind = f"OBJECT_{arg.object.upper()}"
+            text += f"    status = handle_lookup(a{index}, {kind}, {rights_mask(arg.rights)}, &o{index});\n"
+            release = "".join(f"        object_put(o{i});\n" for i, _ in reversed(objects[:position]))
+            text += f"    if (status != FTL_OK) {{\n{release}        return call_status(status);\n    }}\n"
+        passed = []
+        for index, arg in enumerate(call.args):
+            if arg.object == "any":
+                passed.append(f"o{index}")
+            elif arg.object:
+                passed.append(f"(struct {arg.object} *)o{index}")
+            else:
+                passed.append(f"({arg.kernel})a{index}")
+        invoke = f"sys_{call.name}({', '.join(passed)})"
+        if objects:
+            text += f"    struct call_result result = {invoke};\n"
+            text += "".join(f"    object_put(o{i});\n" for i, _ in reversed(objects))
+            text += "    return result;\n}\n"
+        else:
+            text += f"    return {invoke};\n}}\n"
+    text += "\nconst struct call_entry call_table[FTL_CALL_COUNT] = {\n"
+    text += "".join(f"    [FTL_CALL_{c.name.upper()}] = {{ decode_{c.name}, {int(c.slow)} }},\n" for c in calls)
+    text += "};\n\nconst uint64_t call_count = FTL_CALL_COUNT;\n\nconst char *const call_names[FTL_CALL_COUNT] = {\n"
+    text += "".join(f"    [FTL_CALL_{c.name.upper()}] = \"{c.name}\",\n" for c in calls)
+    write(f"{directory}/calls.gen.c", text + "};\n")
+
+
+def docs(calls, path):
+    text = "# Kernel calls\n\nMade by `scripts/gencalls.py` from `user/lib/include/ftl/calls.def`: change it there.\n"
+    text += "Every call can also return the errors of its handles: HANDLE_FORGED, HANDLE_CLOSED, HANDLE_STALE, WRONG_TYPE,\n"
+    text += "MISSING_RIGHT; and BAD_ADDRESS for a pointer that is not accessible memory of the caller.\n"
+    for call in calls:
+        text += f"\n## {call.number}. {call.name}\n\n```c\n#include <ftl/{call.group}.h>\n{prototype(call)};\n```\n"
+        text += "\n".join(call.doc) + "\n"
+        if rights_text(call):
+            text += f"\n{rights_text(call)}\n"
+    write(path, text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table")
+    parser.add_argument("--headers")
+    parser.add_argument("--stubs")
+    parser.add_argument("--kernel")
+    parser.add_argument("--docs")
+    args = parser.parse_args()
+    calls = parse(args.table)
+    for option, make in ((args.headers, headers), (args.stubs, stubs), (args.kernel, kernel), (args.docs, docs)):
+        if option:
+            make(calls, option)
+
+
+if __name__ == "__main__":
+    main()

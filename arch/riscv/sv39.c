@@ -1,0 +1,398 @@
+/*
+ * Sv39 page tables (privileged spec, "Sv39: Page-Based 39-bit Virtual-Memory System"): three levels
+ * of 512 entries; level 0 has 4 KiB leaves, level 1 those of 2 MiB, level 2 (the root) of 1 GiB.
+ * Pure table code: knows nothing of satp or TLBs. Entries are written whole, since harts may walk
+ * the table meanwhile.
+ */
+#include "arch/mmu.h"
+#include "kernel/assert.h"
+#include "kernel/string.h"
+#include "mm/page.h"
+
+typedef uint64_t pte_t;
+
+/* Page-table entry, "Sv39 page table entry" and "Addressing and Memory Protection". */
+#define PTE_V         ((pte_t)1 << 0)
+#define PTE_R         ((pte_t)1 << 1)
+#define PTE_W         ((pte_t)1 << 2)
+#define PTE_X         ((pte_t)1 << 3)
+#define PTE_U         ((pte_t)1 << 4)
+#define PTE_G         ((pte_t)1 << 5)
+#define PTE_A         ((pte_t)1 << 6)
+#define PTE_D         ((pte_t)1 << 7)
+#define PTE_PPN_SHIFT 10
+#define PTE_PPN_BITS  44
+#define PTE_PPN_MASK  (((((pte_t)1) << PTE_PPN_BITS) - 1) << PTE_PPN_SHIFT)
+
+#define LEVEL_BITS     9
+#define LEVEL_ROOT     2u /* 1 GiB an entry */
+#define ENTRY_COUNT    ((size_t)1 << LEVEL_BITS)
+#define VA_BITS        39
+#define ROOT_LOWER_END (ENTRY_COUNT / 2) /* entries from here on map the upper half */
+
+_Static_assert(ENTRY_COUNT * sizeof(pte_t) == PAGE_SIZE, "a table is a page");
+
+static inline size_t level_size(unsigned level)
+{
+    return PAGE_SIZE << (LEVEL_BITS * level);
+}
+
+static inline size_t level_index(vaddr_t va, unsigned level)
+{
+    return (va >> (PAGE_SHIFT + LEVEL_BITS * level)) % ENTRY_COUNT;
+}
+
+/* The part of [va, va + size) that one entry of the level covers. */
+static inline size_t entry_part(vaddr_t va, size_t size, unsigned level)
+{
+    size_t to_end = level_size(level) - va % level_size(level);
+    return size < to_end ? size : to_end;
+}
+
+static inline bool pte_is_valid(pte_t pte)
+{
+    return (pte & PTE_V) != 0;
+}
+
+static inline bool pte_is_leaf(pte_t pte)
+{
+    return (pte & (PTE_R | PTE_W | PTE_X)) != 0;
+}
+
+static inline paddr_t pte_address(pte_t pte)
+{
+    return (pte & PTE_PPN_MASK) >> PTE_PPN_SHIFT << PAGE_SHIFT;
+}
+
+static inline pte_t *pte_table(pte_t pte)
+{
+    return phys_to_virt(pte_address(pte));
+}
+
+static inline pte_t make_pte(paddr_t address, pte_t bits)
+{
+    return address >> PAGE_SHIFT << PTE_PPN_SHIFT | bits;
+}
+
+static inline pte_t *root_of(const struct page_table *table)
+{
+    return phys_to_virt(table->root);
+}
+
+/* Release: a walker that follows an entry to a new table finds it filled. */
+static inline void set_pte(pte_t *entry, pte_t pte)
+{
+    __atomic_store_n(entry, pte, __ATOMIC_RELEASE);
+}
+
+static pte_t leaf_bits(unsigned permissions)
+{
+    ASSERT((permissions & (MMU_READ | MMU_EXEC)) != 0); /* else it is no leaf */
+    ASSERT((permissions & MMU_WRITE) == 0 || (permissions & MMU_READ) != 0); /* reserved */
+    ASSERT((permissions & MMU_WRITE) == 0 || (permissions & MMU_EXEC) == 0);
+    pte_t bits = PTE_V | PTE_A | PTE_D;
+    bits |= (permissions & MMU_READ) != 0 ? PTE_R : 0;
+    bits |= (permissions & MMU_WRITE) != 0 ? PTE_W : 0;
+    bits |= (permissions & MMU_EXEC) != 0 ? PTE_X : 0;
+    bits |= (permissions & MMU_USER) != 0 ? PTE_U : 0;
+    bits |= (permissions & MMU_GLOBAL) != 0 ? PTE_G : 0;
+    return bits;
+}
+
+static unsigned leaf_permissions(pte_t pte)
+{
+    unsigned permissions = 0;
+    permissions |= (pte & PTE_R) != 0 ? MMU_READ : 0;
+    permissions |= (pte & PTE_W) != 0 ? MMU_WRITE : 0;
+    permissions |= (pte & PTE_X) != 0 ? MMU_EXEC : 0;
+    permissions |= (pte & PTE_U) != 0 ? MMU_USER : 0;
+    permissions |= (pte & PTE_G) != 0 ? MMU_GLOBAL : 0;
+    return permissions;
+}
+
+/* Canonical: the bits above the address are copies of its highest. */
+static inline bool is_canonical(vaddr_t va)
+{
+    return (vaddr_t)((int64_t)(va << (64 - VA_BITS)) >> (64 - VA_BITS)) == va;
+}
+
+static void assert_range(vaddr_t va, size_t size)
+{
+    ASSERT(IS_ALIGNED(va, PAGE_SIZE) && IS_ALIGNED(size, PAGE_SIZE));
+    ASSERT(size == 0 || va + size - 1 >= va);
+    bool canonical = is_canonical(va) && is_canonical(va + size - (size != 0));
+    ASSERT(canonical);
+}
+
+/* Allocates a table page, zeroed, on the table's account; 0 when there is none. */
+static paddr_t alloc_table_page(struct account *account)
+{
+    if (!account_charge(account, PAGE_SIZE)) {
+        return 0;
+    }
+    struct page *page = page_alloc_zeroed(0);
+    if (page == NULL) {
+        account_release(account, PAGE_SIZE);
+        return 0;
+    }
+    return page_to_phys(page);
+}
+
+static void free_table_page(struct account *account, paddr_t address)
+{
+    page_free(phys_to_page(address), 0);
+    account_release(account, PAGE_SIZE);
+}
+
+bool page_table_init(struct page_table *table, const struct page_table *kernel,
+                     struct account *account)
+{
+    table->account = account;
+    table->root = alloc_table_page(account);
+    if (table->root == 0) {
+        return false;
+    }
+    if (kernel != NULL) {
+        memcpy(root_of(table) + ROOT_LOWER_END, root_of(kernel) + ROOT_LOWER_END,
+               (ENTRY_COUNT - ROOT_LOWER_END) * sizeof(pte_t));
+    }
+    return true;
+}
+
+/* Frees the tables that the first `count` entries point to, and those below. */
+static void free_tables(struct page_table *table, const pte_t *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!pte_is_valid(entries[i]) || pte_is_leaf(entries[i])) {
+            continue;
+        }
+        free_tables(table, pte_table(entries[i]), ENTRY_COUNT);
+        free_table_page(table->account, pte_address(entries[i]));
+    }
+}
+
+void page_table_destroy(struct page_table *table)
+{
+    free_tables(table, root_of(table), ROOT_LOWER_END);
+    free_table_page(table->account, table->root);
+    table->root = 0;
+}
+
+/* Returns the table below the entry, made if there is none; NULL when memory is out. */
+static pte_t *table_below(struct page_table *table, pte_t *entry)
+{
+    if (!pte_is_valid(*entry)) {
+        paddr_t page = alloc_table_page(table->account);
+        if (page == 0) {
+            return NULL;
+        }
+        set_pte(entry, make_pte(page, PTE_V));
+    }
+    ASSERT(!pte_is_leaf(*entry));
+    return pte_table(*entry);
+}
+
+/* What page_table_map is doing: `done` bytes of the range are mapped. */
+struct mapping {
+    struct page_table *table;
+    vaddr_t va;
+    paddr_t pa;
+    size_t done;
+    pte_t bits;
+};
+
+/* Maps on to `end`, an offset in the range within what `entries` covers. False: out of memory. */
+static bool map_level(struct mapping *mapping, pte_t *entries, unsigned level, size_t end)
+{
+    while (mapping->done < end) {
+        vaddr_t va = mapping->va + mapping->done;
+        paddr_t pa = mapping->pa + mapping->done;
+        size_t part = entry_part(va, end - mapping->done, level);
+        pte_t *entry = &entries[level_index(va, level)];
+        if (part == level_size(level) && IS_ALIGNED(pa, level_size(level)) &&
+            !pte_is_valid(*entry)) {
+            set_pte(entry, make_pte(pa, mapping->bits));
+            mapping->done += part;
+            continue;
+        }
+        ASSERT(level > 0); /* else the page is mapped already */
+        pte_t *below = table_below(mapping->table, entry);
+        if (below == NULL || !map_level(mapping, below, level - 1, mapping->done + part)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool page_table_map(struct page_table *table, vaddr_t va, paddr_t pa, size_t size,
+                    unsigned permissions)
+{
+    assert_range(va, size);
+    ASSERT(IS_ALIGNED(pa, PAGE_SIZE));
+    struct mapping mapping = {
+        .table = table,
+        .va = va,
+        .pa = pa,
+        .bits = leaf_bits(permissions),
+    };
+    if (map_level(&mapping, root_of(table), LEVEL_ROOT, size)) {
+        return true;
+    }
+    page_table_unmap(table, va, mapping.done, NULL, NULL); /* whole leaves: cannot fail */
+    return false;
+}
+
+/* Finds the entry that ends the walk to va: a leaf or an invalid one. */
+static pte_t *walk(const struct page_table *table, vaddr_t va, unsigned *level)
+{
+    *level = LEVEL_ROOT;
+    pte_t *entry = &root_of(table)[level_index(va, *level)];
+    while (*level > 0 && pte_is_valid(*entry) && !pte_is_leaf(*entry)) {
+        (*level)--;
+        entry = &pte_table(*entry)[level_index(va, *level)];
+    }
+    return entry;
+}
+
+/* Replaces a leaf by a table of smaller leaves with the same meaning. False: out of memory. */
+static bool split_leaf(struct page_table *table, pte_t *entry, unsigned level)
+{
+    paddr_t page = alloc_table_page(table->account);
+    if (page == 0) {
+        return false;
+    }
+    pte_t *entries = phys_to_virt(page);
+    for (size_t i = 0; i < ENTRY_COUNT; i++) {
+        entries[i] =
+            make_pte(pte_address(*entry) + i * level_size(level - 1), *entry & ~PTE_PPN_MASK);
+    }
+    set_pte(entry, make_pte(page, PTE_V));
+    return true;
+}
+
+/* Makes va a boundary between leaves, if it is mapped. False: out of memory. */
+static bool split_at(struct page_table *table, vaddr_t va)
+{
+    for (;;) {
+        unsigned level;
+        pte_t *entry = walk(table, va, &level);
+        if (!pte_is_valid(*entry) || IS_ALIGNED(va, level_size(level))) {
+            return true;
+        }
+        if (!split_leaf(table, entry, level)) {
+            return false;
+        }
+    }
+}
+
+/* va + size may be the end of the address space, 0, which is a boundary anyway. */
+static bool split_ends(struct page_table *table, vaddr_t va, size_t size)
+{
+    return split_at(table, va) && split_at(table, va + size);
+}
+
+/* What to do with each leaf of a range. */
+struct leaf_visitor {
+    void (*visit)(const struct leaf_visitor *visitor, pte_t *entry, unsigned level);
+    pte_t bits;
+    void (*release)(paddr_t pa, size_t size, void *context);
+    void *context;
+};
+
+/*
+ * Visits the leaves in [va, va + size), a range within what `entries` covers that cuts through
+ * none.
+ */
+static void visit_leaves(const struct leaf_visitor *visitor, pte_t *entries, unsigned level,
+                         vaddr_t va, size_t size)
+{
+    while (size > 0) {
+        size_t part = entry_part(va, size, level);
+        pte_t *entry = &entries[level_index(va, level)];
+        if (pte_is_leaf(*entry)) {
+            visitor->visit(visitor, entry, level);
+        } else if (pte_is_valid(*entry)) {
+            visit_leaves(visitor, pte_table(*entry), level - 1, va, part);
+        }
+        va += part;
+        size -= part;
+    }
+}
+
+static void unmap_leaf(const struct leaf_visitor *visitor, pte_t *entry, unsigned level)
+{
+    paddr_t address = pte_address(*entry);
+    set_pte(entry, 0);
+    if (visitor->release != NULL) {
+        visitor->release(address, level_size(level), visitor->context);
+    }
+}
+
+bool page_table_unmap(struct page_table *table, vaddr_t va, size_t size,
+                      void (*release)(paddr_t pa, size_t size, void *context), void *context)
+{
+    assert_range(va, size);
+    if (!split_ends(table, va, size)) {
+        return false;
+    }
+    struct leaf_visitor visitor = { .visit = unmap_leaf, .release = release, .context = context };
+    visit_leaves(&visitor, root_of(table), LEVEL_ROOT, va, size);
+    return true;
+}
+
+static void protect_leaf(const struct leaf_visitor *visitor, pte_t *entry, unsigned level)
+{
+    (void)level;
+    set_pte(entry, (*entry & PTE_PPN_MASK) | visitor->bits);
+}
+
+bool page_table_protect(struct page_table *table, vaddr_t va, size_t size, unsigned permissions)
+{
+    assert_range(va, size);
+    if (!split_ends(table, va, size)) {
+        return false;
+    }
+    struct leaf_visitor visitor = { .visit = protect_leaf, .bits = leaf_bits(permissions) };
+    visit_leaves(&visitor, root_of(table), LEVEL_ROOT, va, size);
+    return true;
+}
+
+bool page_table_query(const struct page_table *table, vaddr_t va, paddr_t *pa,
+                      unsigned *permissions)
+{
+    unsigned level;
+    pte_t pte = *walk(table, va, &level);
+    if (!pte_is_valid(pte)) {
+        return false;
+    }
+    *pa = pte_address(pte) + va % level_size(level);
+    *permissions = leaf_permissions(pte);
+    return true;
+}
+
+bool page_table_prepare_roots(struct page_table *table, vaddr_t va, size_t size)
+{
+    assert_range(va, size);
+    while (size > 0) {
+        if (table_below(table, &root_of(table)[level_index(va, LEVEL_ROOT)]) == NULL) {
+            return false;
+        }
+        size_t part = entry_part(va, size, LEVEL_ROOT);
+        va += part;
+        size -= part;
+    }
+    return true;
+}
+
+void page_table_copy_roots(struct page_table *table, const struct page_table *from, vaddr_t va,
+                           size_t size)
+{
+    assert_range(va, size);
+    while (size > 0) {
+        size_t index = level_index(va, LEVEL_ROOT);
+        set_pte(&root_of(table)[index], root_of(from)[index]);
+        size_t part = entry_part(va, size, LEVEL_ROOT);
+        va += part;
+        size -= part;
+    }
+}

@@ -1,0 +1,88 @@
+/*
+ * Handle tables: what a process can name. A handle value is slot index (low 24 bits, plus one so
+ * that no valid handle is 0) and the slot's generation (40 bits above, from 1). Free slots are
+ * reused in the order they were freed. The table grows up to its limit; its memory is charged to
+ * the process's account.
+ */
+#ifndef KERNEL_HANDLE_H
+#define KERNEL_HANDLE_H
+
+#include <ftl/status.h>
+
+#include "kernel/object.h"
+#include "mm/account.h"
+
+#define HANDLE_LIMIT_DEFAULT 65536u
+#define HANDLE_LIMIT_MAX     ((1u << 24) - 1)
+
+/* Slots come in chunks of this many, so that the table grows without moving any. */
+#define HANDLE_CHUNK_SLOTS 64u
+
+struct handle_slot {
+    union {
+        struct object *object; /* in use: a reference */
+        uint32_t next_free;    /* free: index of the next free slot, if it is not the last */
+    };
+    uint64_t generation : 40; /* of the handle in the slot, or of the next one while free */
+    uint64_t rights : 23;
+    uint64_t used : 1;
+};
+
+struct handle_table {
+    struct spinlock lock; /* LOCK_HANDLES; protects everything below */
+    struct account *account;
+    struct handle_slot **chunks;   /* of HANDLE_CHUNK_SLOTS each; the first ones exist */
+    uint32_t chunk_count;          /* chunks there are */
+    uint32_t chunk_capacity;       /* length of `chunks` */
+    uint32_t opened;               /* slots that have ever been used: the first ones */
+    uint32_t limit;                /* most slots there may ever be */
+    uint32_t used;                 /* handles */
+    uint32_t free_count;           /* slots in the queue of free ones */
+    uint32_t free_head, free_tail; /* its ends, if it is not empty */
+};
+
+/* Limit: at most HANDLE_LIMIT_MAX. No memory is taken before the first handle. */
+void handle_table_init(struct handle_table *table, struct account *account, uint32_t limit);
+
+/*
+ * Closes every handle and frees the slots. The table stays usable, empty, with a limit of 0.
+ * Destroys objects: hold no locks.
+ */
+void handle_table_destroy(struct handle_table *table);
+
+/*
+ * Makes a handle with these rights; takes over the caller's reference to the object on success
+ * only. Errors: LIMIT (account or handle limit), NO_MEMORY.
+ */
+ftl_status_t handle_insert(struct handle_table *table, struct object *object, ftl_rights_t rights,
+                           ftl_handle_t *handle);
+
+/*
+ * Finds the object, which must be of the type (OBJECT_ANY: of any) and the handle have all of
+ * `rights`; returns a new reference in *object. Errors, checked in this order: HANDLE_FORGED,
+ * HANDLE_CLOSED, HANDLE_STALE, WRONG_TYPE, MISSING_RIGHT.
+ */
+ftl_status_t handle_table_lookup(struct handle_table *table, ftl_handle_t handle,
+                                 enum object_type type, ftl_rights_t rights,
+                                 struct object **object);
+
+/* Rights of a handle; errors as above. */
+ftl_status_t handle_table_rights(struct handle_table *table, ftl_handle_t handle,
+                                 ftl_rights_t *rights);
+
+/*
+ * Takes the handle out, which must have all of `rights_needed`; the caller gets its reference and
+ * rights. To close it, go on with object_close(). Errors as above; on one nothing changes.
+ */
+ftl_status_t handle_remove(struct handle_table *table, ftl_handle_t handle,
+                           ftl_rights_t rights_needed, struct object **object,
+                           ftl_rights_t *rights);
+
+/*
+ * handle_table_lookup in the current process's table: what generated decoders call
+ * (kernel/process.c).
+ */
+ftl_status_t handle_lookup(ftl_handle_t handle, enum object_type type, ftl_rights_t rights,
+                           struct object **object);
+
+#endif

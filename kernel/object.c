@@ -1,0 +1,81 @@
+/* Kernel objects: reference counts and signals. Relies on the table of types, object_ops. */
+#include "kernel/object.h"
+
+#include "kernel/assert.h"
+
+void object_init(struct object *object, enum object_type type)
+{
+    ASSERT(type > OBJECT_ANY && type < OBJECT_TYPE_COUNT);
+    object->refs = 1;
+    object->type = (uint8_t)type;
+    object->signals = 0;
+    spin_init(&object->lock, LOCK_OBJECT);
+    list_init(&object->observers);
+}
+
+void object_get(struct object *object)
+{
+    uint32_t refs = __atomic_fetch_add(&object->refs, 1, __ATOMIC_RELAXED);
+    ASSERT(refs > 0 && refs < UINT32_MAX);
+    (void)refs;
+}
+
+void object_put(struct object *object)
+{
+    /*
+     * What each holder did to the object comes before its destruction: release there, acquire here.
+     */
+    uint32_t refs = __atomic_fetch_sub(&object->refs, 1, __ATOMIC_RELEASE);
+    ASSERT(refs > 0);
+    if (refs > 1) {
+        return;
+    }
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    ASSERT(list_empty(&object->observers));
+    object_ops[object->type].destroy(object);
+}
+
+void object_close(struct object *object)
+{
+    const struct object_ops *ops = &object_ops[object->type];
+    if (ops->handle_closed != NULL) {
+        ops->handle_closed(object);
+    }
+    object_put(object);
+}
+
+void object_signal(struct object *object, uint32_t clear, uint32_t set)
+{
+    spin_lock(&object->lock);
+    uint32_t signals = (object->signals & ~clear) | set;
+    __atomic_store_n(&object->signals, signals, __ATOMIC_RELEASE);
+    struct observer *observer;
+    LIST_FOR_EACH(observer, &object->observers, struct observer, link)
+    {
+        if ((observer->interest & set) != 0) {
+            observer->notify(observer, signals);
+        }
+    }
+    spin_unlock(&object->lock);
+}
+
+uint32_t object_signals(const struct object *object)
+{
+    return __atomic_load_n(&object->signals, __ATOMIC_ACQUIRE);
+}
+
+uint32_t object_observe(struct object *object, struct observer *observer)
+{
+    spin_lock(&object->lock);
+    list_push_back(&object->observers, &observer->link);
+    uint32_t signals = object->signals;
+    spin_unlock(&object->lock);
+    return signals;
+}
+
+void object_unobserve(struct object *object, struct observer *observer)
+{
+    spin_lock(&object->lock);
+    list_remove(&observer->link);
+    spin_unlock(&object->lock);
+}

@@ -1,0 +1,83 @@
+/*
+ * The head of every kernel object: type, reference count, signals and those who watch them. Handles
+ * and the kernel itself hold references; the last one destroys the object.
+ */
+#ifndef KERNEL_OBJECT_H
+#define KERNEL_OBJECT_H
+
+#include "kernel/list.h"
+#include "kernel/spinlock.h"
+#include "kernel/types.h"
+
+enum object_type {
+    OBJECT_ANY, /* in look-ups only: every type */
+    OBJECT_PROCESS,
+    OBJECT_THREAD,
+    OBJECT_VMSPACE,
+    OBJECT_VMO,
+    OBJECT_CONSOLE,
+    OBJECT_SYSTEM,
+    OBJECT_TYPE_COUNT,
+};
+
+struct object {
+    uint32_t refs;         /* atomic */
+    uint8_t type;          /* enum object_type; fixed */
+    uint32_t signals;      /* FTL_SIGNAL_ bits; written under `lock`, read anywhere */
+    struct spinlock lock;  /* protects signals and observers */
+    struct list observers; /* struct observer */
+};
+
+/*
+ * Somebody who wants to know when a signal of interest is set. Lives on the waiter's stack or in
+ * its object.
+ */
+struct observer {
+    struct list link; /* in object->observers; protected by the object's lock */
+    uint32_t interest;
+    /* Called with the object's lock held; may take itself out with list_remove(&observer->link). */
+    void (*notify)(struct observer *observer, uint32_t signals);
+};
+
+/* What one type does. Tables are constant, indexed by enum object_type (kernel/object_types.c). */
+struct object_ops {
+    const char *name;
+    void (*destroy)(struct object *object);       /* last reference gone; frees it */
+    void (*handle_closed)(struct object *object); /* a handle to it was closed; may be NULL */
+};
+extern const struct object_ops object_ops[OBJECT_TYPE_COUNT];
+
+/* One reference, for the caller. */
+void object_init(struct object *object, enum object_type type);
+void object_get(struct object *object);
+/* Drops a reference; the last destroys the object, which takes locks of any class: hold none. */
+void object_put(struct object *object);
+
+/*
+ * Drops the reference of a handle that was closed, and tells the object's type so. Hold no locks.
+ */
+void object_close(struct object *object);
+
+/*
+ * Clears, then sets signals, and notifies the observers with an interest in one of those set
+ * (whether it was set before or not) of all signals now set. Takes the object's lock.
+ */
+void object_signal(struct object *object, uint32_t clear, uint32_t set);
+
+/* The signals set now. */
+uint32_t object_signals(const struct object *object);
+
+/*
+ * Registers the observer (interest and notify filled in), until object_unobserve, and returns the
+ * signals at the time: it is notified of what is set from then on. The caller keeps a reference to
+ * the object as long. Takes the object's lock.
+ */
+uint32_t object_observe(struct object *object, struct observer *observer);
+
+/*
+ * Afterwards `notify` is not running and will not be called. Does nothing if the observer has taken
+ * itself out.
+ */
+void object_unobserve(struct object *object, struct observer *observer);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * Spinlocks. The kernel runs with interrupts off, so a lock needs no interrupt state of its own.
+ * Every lock has a class; debug builds panic when a hart takes locks against the order of the
+ * classes, takes one twice, or returns to a process with one held.
+ */
+#ifndef KERNEL_SPINLOCK_H
+#define KERNEL_SPINLOCK_H
+
+#include "kernel/types.h"
+
+/* Outermost first: a hart that holds a lock may only take locks of a later class. */
+enum lock_class {
+    LOCK_PROCESS_LIST, /* the list of all processes */
+    LOCK_PROCESS,      /* struct process: threads, state */
+    LOCK_HANDLES,      /* struct handle_table */
+    LOCK_VMSPACE_LIST, /* windows in use and page-table roots to keep in step */
+    LOCK_VMSPACE,      /* struct vmspace: mappings, page tables */
+    LOCK_VMO,          /* struct vmo: pages */
+    LOCK_FUTEX,        /* a futex bucket */
+    LOCK_OBJECT,       /* struct object: signals, observers */
+    LOCK_CONSOLE,      /* console input queue */
+    LOCK_WAIT,         /* a thread's wait state */
+    LOCK_TIMERS,       /* a hart's timer queue */
+    LOCK_RUN_QUEUE,    /* a hart's run queue */
+    LOCK_ACCOUNT,      /* unused: accounts are atomic */
+    LOCK_KERNEL_MAP,   /* the kernel's own page tables and vmap area */
+    LOCK_SLAB,         /* a slab cache */
+    LOCK_PAGE_CACHE,   /* a hart's cache of free pages */
+    LOCK_PAGES,        /* the page allocator */
+    LOCK_LOG,          /* the log ring and console output */
+    LOCK_CLASS_COUNT,
+};
+
+struct spinlock {
+    uint32_t held;
+    uint8_t class;
+};
+
+#define SPINLOCK_INIT(lock_class) { .held = 0, .class = (lock_class) }
+
+static inline void spin_init(struct spinlock *lock, enum lock_class class)
+{
+    lock->held = 0;
+    lock->class = (uint8_t)class;
+}
+
+/* Spins until the lock is this hart's. Not recursive. */
+void spin_lock(struct spinlock *lock);
+/* Takes the lock if it is free; may break the order of classes, as it never waits. */
+bool spin_try_lock(struct spinlock *lock);
+void spin_unlock(struct spinlock *lock);
+/* For assertions: debug builds know that this hart holds the lock, others that some hart does. */
+bool spin_is_held(const struct spinlock *lock);
+
+/*
+ * Debug builds: panics unless this hart holds no lock at all. Called on the way back to a process.
+ */
+void spin_assert_none_held(void);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * Memory accounts: every page and object made for a process is charged to it, up to its limit, so
+ * that exhausting memory fails the process that does it and nobody else. Lock-free.
+ */
+#ifndef MM_ACCOUNT_H
+#define MM_ACCOUNT_H
+
+#include "kernel/types.h"
+
+struct account {
+    uint64_t used;  /* bytes; changed atomically */
+    uint64_t limit; /* bytes; fixed */
+    uint32_t refs;  /* of those made by account_create(); atomic */
+};
+
+/* An account of its own, with one reference: it outlives its process while objects are charged to it. NULL: no memory. */
+struct account *account_create(uint64_t limit);
+struct account *account_get(struct account *account);
+void account_put(struct account *account);
+
+static inline void account_init(struct account *account, uint64_t limit)
+{
+    account->used = 0;
+    account->limit = limit;
+    account->refs = 1;
+}
+
+/* Charges `bytes`; false, and nothing charged, when the limit would be passed. NULL is the kernel
+ * itself. */
+static inline bool account_charge(struct account *account, size_t bytes)
+{
+    if (account == NULL) {
+        return true;
+    }
+    uint64_t used = __atomic_load_n(&account->used, __ATOMIC_RELAXED);
+    do {
+        if (bytes > account->limit || used > account->limit - bytes) {
+            return false;
+        }
+    } while (!__atomic_compare_exchange_n(&account->used, &used, used + bytes, true,
+                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return true;
+}
+
+static inline void account_release(struct account *account, size_t bytes)
+{
+    if (account != NULL) {
+        __atomic_fetch_sub(&account->used, bytes, __ATOMIC_RELAXED);
+    }
+}
+
+#endif

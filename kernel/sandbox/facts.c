@@ -1,0 +1,319 @@
+/*
+ * The abstract machine of the sandbox proof: see facts.h.
+ * Freestanding C; relies on nothing but the decoder's structures.
+ */
+#include "kernel/sandbox/facts.h"
+
+#include <ftl/sandbox_abi.h>
+
+#define WINDOW_MAX  (((int64_t)1 << FTL_WINDOW_SHIFT) - 1) /* last offset in a window */
+#define IMM12_SPAN  4096 /* auipc of a symbol is at most this far from it */
+#define SHIFT_EXACT 28   /* no number of at most 34 bits overflows when shifted by this */
+#define LOG2_WORD   2
+
+static const struct sandbox_value any = { SANDBOX_VALUE_ANY, 0, 0 };
+/* What masking to 32 bits and adding BASE gives: any address of the window, guard zones included.
+ */
+static const struct sandbox_value whole_window = { SANDBOX_VALUE_WINDOW, -(int64_t)FTL_WINDOW_GUARD,
+                                                   FTL_WINDOW_GUARD };
+
+static struct sandbox_value number(int64_t low, int64_t high)
+{
+    if (low < -SANDBOX_NUMBER_MAX || high > SANDBOX_NUMBER_MAX) {
+        return any;
+    }
+    return (struct sandbox_value){ SANDBOX_VALUE_NUMBER, low, high };
+}
+
+static struct sandbox_value window(int64_t low, int64_t high)
+{
+    if (low < -SANDBOX_REACH || high > SANDBOX_REACH) {
+        return any;
+    }
+    return (struct sandbox_value){ SANDBOX_VALUE_WINDOW, low, high };
+}
+
+static struct sandbox_value image(int64_t offset)
+{
+    if (offset < -SANDBOX_NUMBER_MAX || offset > SANDBOX_NUMBER_MAX) {
+        return any;
+    }
+    return (struct sandbox_value){ SANDBOX_VALUE_IMAGE, offset, offset };
+}
+
+/* The value as a WINDOW value if it is one in any way, else ANY. */
+static struct sandbox_value as_window(const struct sandbox_value *value, uint64_t image_size)
+{
+    switch (value->kind) {
+    case SANDBOX_VALUE_WINDOW: return *value;
+    case SANDBOX_VALUE_IMAGE: /* the image lies somewhere in the mappable part, as a whole */
+        return window(value->low<0 ? value->low : 0, value->high>(int64_t) image_size
+                          ? value->high - (int64_t)image_size
+                          : 0);
+    case SANDBOX_VALUE_PAD: return window(0, 0);
+    default: return any;
+    }
+}
+
+void sandbox_set(struct sandbox_state *state, unsigned int number_of, struct sandbox_value value)
+{
+    if (number_of == SANDBOX_REG_ZERO) {
+        return;
+    }
+    state->reg[number_of] = value;
+    if (number_of == state->word_reg || number_of == state->word_base) {
+        state->word_reg = 0;
+    }
+}
+
+void sandbox_state_reset(struct sandbox_state *state)
+{
+    for (unsigned int i = 0; i < 32; i++) {
+        state->reg[i] = any;
+    }
+    state->reg[SANDBOX_REG_ZERO] = number(0, 0);
+    state->reg[SANDBOX_REG_SP] = window(-SANDBOX_SLACK, SANDBOX_SLACK);
+    state->reg[SANDBOX_REG_BASE] = window(-(int64_t)FTL_WINDOW_GUARD, 0);
+    state->reg[SANDBOX_REG_TLS] = whole_window;
+    state->word_reg = 0;
+    state->word_base = 0;
+}
+
+void sandbox_state_landing(struct sandbox_state *state)
+{
+    sandbox_state_reset(state);
+    state->reg[SANDBOX_REG_RA] = (struct sandbox_value){ SANDBOX_VALUE_PAD, 0, 0 };
+}
+
+bool sandbox_is_access(const struct sandbox_insn *insn)
+{
+    return insn->form->class >= SANDBOX_CLASS_LOAD && insn->form->class <= SANDBOX_CLASS_SC;
+}
+
+static int64_t access_size(const struct sandbox_insn *insn)
+{
+    return (int64_t)1 << insn->form->argument;
+}
+
+bool sandbox_access_fits(const struct sandbox_value *value, const struct sandbox_insn *insn,
+                         uint64_t image_size)
+{
+    struct sandbox_value at = as_window(value, image_size);
+
+    return at.kind == SANDBOX_VALUE_WINDOW && at.low + insn->imm_low >= -SANDBOX_REACH &&
+           at.high + insn->imm_high + access_size(insn) <= SANDBOX_REACH;
+}
+
+bool sandbox_value_is_near(const struct sandbox_value *value, uint64_t image_size)
+{
+    struct sandbox_value at = as_window(value, image_size);
+
+    return at.kind == SANDBOX_VALUE_WINDOW && at.low >= -SANDBOX_SLACK && at.high <= SANDBOX_SLACK;
+}
+
+/*
+ * An access that did not fault lay in the mappable part: so its base register is near it. Not so
+ * sc, which may fail without looking at its address.
+ */
+static void prove_base(struct sandbox_state *state, const struct sandbox_insn *insn)
+{
+    struct sandbox_value *base = &state->reg[insn->rs1];
+
+    if (base->kind != SANDBOX_VALUE_WINDOW || insn->form->class == SANDBOX_CLASS_SC) {
+        return;
+    }
+    if (base->low < -insn->imm_high) {
+        base->low = -insn->imm_high;
+    }
+    if (base->high > -insn->imm_low - access_size(insn)) {
+        base->high = -insn->imm_low - access_size(insn);
+    }
+}
+
+static struct sandbox_value add(struct sandbox_value a, struct sandbox_value b, uint64_t image_size)
+{
+    if (b.kind != SANDBOX_VALUE_NUMBER) {
+        struct sandbox_value swap = a;
+        a = b;
+        b = swap;
+    }
+    if (b.kind != SANDBOX_VALUE_NUMBER || a.kind == SANDBOX_VALUE_ANY) {
+        return any;
+    }
+    if (b.low == 0 && b.high == 0) {
+        return a;
+    }
+    if (a.kind == SANDBOX_VALUE_NUMBER) {
+        return number(a.low + b.low, a.high + b.high);
+    }
+    if (a.kind == SANDBOX_VALUE_IMAGE && b.low == b.high) {
+        return image(a.low + b.low);
+    }
+    a = as_window(&a, image_size);
+    return a.kind == SANDBOX_VALUE_ANY ? any : window(a.low + b.low, a.high + b.high);
+}
+
+/* The sum of a and register `base_reg`: BASE plus any 32-bit number is an address of the window. */
+static struct sandbox_value add_register(const struct sandbox_state *state, struct sandbox_value a,
+                                         unsigned int base_reg, uint64_t image_size)
+{
+    if (base_reg == SANDBOX_REG_BASE && a.kind == SANDBOX_VALUE_NUMBER && a.low >= 0 &&
+        a.high <= WINDOW_MAX) {
+        return whole_window;
+    }
+    return add(a, state->reg[base_reg], image_size);
+}
+
+static struct sandbox_value shift_left(struct sandbox_value value, unsigned int count)
+{
+    if (value.kind != SANDBOX_VALUE_NUMBER || count > SHIFT_EXACT) {
+        return any;
+    }
+    return number(value.low * ((int64_t)1 << count), value.high * ((int64_t)1 << count));
+}
+
+static struct sandbox_value shift_right(struct sandbox_value value, unsigned int count)
+{
+    if (value.kind == SANDBOX_VALUE_NUMBER && value.low >= 0) {
+        return number(value.low >> count, value.high >> count);
+    }
+    return count < 64 - FTL_WINDOW_SHIFT ? any : number(0, (int64_t)(UINT64_MAX >> count));
+}
+
+/* The low 32 bits of value as an unsigned number. */
+static struct sandbox_value low_word(struct sandbox_value value)
+{
+    if (value.kind == SANDBOX_VALUE_NUMBER && value.low >= 0 && value.high <= WINDOW_MAX) {
+        return value;
+    }
+    return number(0, WINDOW_MAX);
+}
+
+static struct sandbox_value and_immediate(struct sandbox_value value,
+                                          const struct sandbox_insn *insn, uint64_t image_size)
+{
+    int64_t mask = insn->imm_low;
+    struct sandbox_value at;
+
+    if (mask != insn->imm_high) {
+        return any;
+    }
+    if (mask >= 0) {
+        return number(0, mask);
+    }
+    /* Clearing bits takes away 0 .. ~mask, whatever the mask looks like. */
+    if (value.kind == SANDBOX_VALUE_NUMBER) {
+        return number(value.low + mask + 1, value.high);
+    }
+    at = as_window(&value, image_size);
+    return at.kind == SANDBOX_VALUE_ANY ? any : window(at.low + mask + 1, at.high);
+}
+
+static struct sandbox_value add_word(struct sandbox_value value, const struct sandbox_insn *insn)
+{
+    if (value.kind == SANDBOX_VALUE_NUMBER && value.low + insn->imm_low >= INT32_MIN &&
+        value.high + insn->imm_high <= INT32_MAX) {
+        return number(value.low + insn->imm_low, value.high + insn->imm_high);
+    }
+    return number(INT32_MIN, INT32_MAX);
+}
+
+static struct sandbox_value subtract(struct sandbox_value a, struct sandbox_value b,
+                                     uint64_t image_size)
+{
+    if (b.kind != SANDBOX_VALUE_NUMBER) {
+        return any;
+    }
+    return add(a, number(-b.high, -b.low), image_size);
+}
+
+static struct sandbox_value upper_pc(const struct sandbox_insn *insn, uint64_t pc)
+{
+    if (insn->imm_low !=
+        insn->imm_high) { /* of a symbol: somewhere in the image, or just below it */
+        return window(-IMM12_SPAN, IMM12_SPAN);
+    }
+    return image((int64_t)pc + insn->imm_low);
+}
+
+/* What is known of rd after insn. */
+static struct sandbox_value result(const struct sandbox_state *state,
+                                   const struct sandbox_insn *insn, uint64_t pc,
+                                   uint64_t image_size)
+{
+    struct sandbox_value a = state->reg[insn->rs1];
+    unsigned int argument = insn->form->argument;
+
+    switch (insn->form->class) {
+    case SANDBOX_CLASS_LUI: return number(insn->imm_low, insn->imm_high);
+    case SANDBOX_CLASS_AUIPC: return upper_pc(insn, pc);
+    case SANDBOX_CLASS_ADDI: return add(a, number(insn->imm_low, insn->imm_high), image_size);
+    case SANDBOX_CLASS_ADDIW: return add_word(a, insn);
+    case SANDBOX_CLASS_ANDI: return and_immediate(a, insn, image_size);
+    case SANDBOX_CLASS_SLLI: return shift_left(a, (unsigned int)insn->imm_low & 63u);
+    case SANDBOX_CLASS_SRLI: return shift_right(a, (unsigned int)insn->imm_low & 63u);
+    case SANDBOX_CLASS_ADD:
+        if (insn->rs1 == SANDBOX_REG_BASE) {
+            return add_register(state, state->reg[insn->rs2], insn->rs1, image_size);
+        }
+        return add_register(state, a, insn->rs2, image_size);
+    case SANDBOX_CLASS_SUB: return subtract(a, state->reg[insn->rs2], image_size);
+    case SANDBOX_CLASS_SHADD:
+        return add_register(state, shift_left(a, argument), insn->rs2, image_size);
+    case SANDBOX_CLASS_SHADDUW:
+        return add_register(state, shift_left(low_word(a), argument), insn->rs2, image_size);
+    case SANDBOX_CLASS_BOOL: return number(0, 1);
+    case SANDBOX_CLASS_RANGE: return number(0, ((int64_t)1 << argument) - 1);
+    case SANDBOX_CLASS_LOADU: return number(0, ((int64_t)1 << (8u << argument)) - 1);
+    default: return any;
+    }
+}
+
+void sandbox_step(struct sandbox_state *state, const struct sandbox_insn *insn, uint64_t pc,
+                  uint64_t image_size)
+{
+    struct sandbox_value value = result(state, insn, pc, image_size);
+    bool is_word = insn->form->class == SANDBOX_CLASS_LOAD && insn->form->argument == LOG2_WORD &&
+                   insn->imm_low == 0 && insn->imm_high == 0;
+
+    if (sandbox_is_access(insn)) {
+        prove_base(state, insn);
+    }
+    if (insn->form->destination != SANDBOX_DESTINATION_X) {
+        return;
+    }
+    sandbox_set(state, insn->rd, value);
+    if (is_word && insn->rd != insn->rs1 && insn->rd != SANDBOX_REG_ZERO) {
+        state->word_reg = insn->rd;
+        state->word_base = insn->rs1;
+    }
+}
+
+/* How much a value says about an address; more is better. */
+static unsigned int strength(const struct sandbox_value *value, uint64_t image_size)
+{
+    if (value->kind == SANDBOX_VALUE_PAD) {
+        return 2;
+    }
+    return as_window(value, image_size).kind == SANDBOX_VALUE_WINDOW ? 1 : 0;
+}
+
+void sandbox_assume_equal(struct sandbox_state *state, unsigned int a, unsigned int b,
+                          uint64_t image_size)
+{
+    unsigned int word = a == SANDBOX_REG_PAD ? b : a;
+    bool against_pad = a == SANDBOX_REG_PAD || b == SANDBOX_REG_PAD;
+    uint8_t base = state->word_base;
+    struct sandbox_value value_a = state->reg[a];
+    struct sandbox_value value_b = state->reg[b];
+
+    if (against_pad && word != SANDBOX_REG_ZERO && word == state->word_reg) {
+        sandbox_set(state, base, (struct sandbox_value){ SANDBOX_VALUE_PAD, 0, 0 });
+        return;
+    }
+    if (strength(&value_a, image_size) > strength(&value_b, image_size)) {
+        sandbox_set(state, b, value_a);
+    } else {
+        sandbox_set(state, a, value_b);
+    }
+}

@@ -1,0 +1,96 @@
+/*
+ * What is known of the integer registers at one point of sandboxed code, and what one instruction
+ * makes of it. The verifier trusts nothing but this and its own rules; the instrumenter uses the
+ * same functions to find out which guards are needed. See docs/sandbox.md, "Facts". Freestanding:
+ * shared by the kernel and the host tools.
+ */
+#ifndef KERNEL_SANDBOX_FACTS_H
+#define KERNEL_SANDBOX_FACTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/sandbox/decode.h"
+
+enum sandbox_register {
+    SANDBOX_REG_ZERO = 0,
+    SANDBOX_REG_RA = 1,
+    SANDBOX_REG_SP = 2,
+    SANDBOX_REG_BASE = 3,      /* gp: the window's first address */
+    SANDBOX_REG_TLS = 4,       /* tp: inside the window */
+    SANDBOX_REG_SCRATCH = 25,  /* s9 */
+    SANDBOX_REG_SCRATCH2 = 26, /* s10 */
+    SANDBOX_REG_PAD = 27,      /* s11: the landing-pad word */
+};
+
+enum sandbox_value_kind {
+    SANDBOX_VALUE_ANY,    /* nothing is known */
+    SANDBOX_VALUE_NUMBER, /* low <= value <= high, as a signed 64-bit number */
+    SANDBOX_VALUE_IMAGE,  /* exactly the image's base + low (== high) */
+    SANDBOX_VALUE_WINDOW, /* first mappable + low <= value <= last mappable + 1 + high */
+    SANDBOX_VALUE_PAD,    /* the address of a landing pad */
+};
+
+/*
+ * "Mappable" is the window without its guard zones. Bounds of a WINDOW value never pass
+ * SANDBOX_REACH, of a NUMBER never SANDBOX_NUMBER_MAX: sums cannot overflow.
+ */
+struct sandbox_value {
+    enum sandbox_value_kind kind;
+    int64_t low;
+    int64_t high;
+};
+
+struct sandbox_state {
+    struct sandbox_value reg[32];
+    uint8_t word_reg; /* this register holds the word at 0(word_base); 0: none does */
+    uint8_t word_base;
+};
+
+/*
+ * At least this much is unmapped below the first and above the last mappable address: the window's
+ * own guard zone and as much again behind the window's end. An access may lie there: it faults.
+ */
+#define SANDBOX_REACH      (2 * (int64_t)FTL_WINDOW_GUARD)
+#define SANDBOX_NUMBER_MAX ((int64_t)1 << 33)
+/* How far outside of the mappable part sp, or a register claimed, may be where control flow joins.
+ */
+#define SANDBOX_SLACK ((int64_t)FTL_WINDOW_GUARD + 0x10000)
+
+/* What holds at every branch target: of the general registers nothing; gp, tp, s11 and sp always.
+ */
+void sandbox_state_reset(struct sandbox_state *state);
+
+/* What holds at a landing pad: as at a branch target, and ra is the address of a landing pad. */
+void sandbox_state_landing(struct sandbox_state *state);
+
+/* True if an access of size bytes at imm_low..imm_high from value stays in window or guard zones.
+ */
+bool sandbox_access_fits(const struct sandbox_value *value, const struct sandbox_insn *insn,
+                         uint64_t image_size);
+
+/* True if value lies within SANDBOX_SLACK of the mappable part. */
+bool sandbox_value_is_near(const struct sandbox_value *value, uint64_t image_size);
+
+/* True for instructions that access memory through rs1. */
+bool sandbox_is_access(const struct sandbox_insn *insn);
+
+/*
+ * Changes *state to what holds after insn (at image-relative address pc), which is no control
+ * transfer. A memory access must have been checked before.
+ */
+void sandbox_step(struct sandbox_state *state, const struct sandbox_insn *insn, uint64_t pc,
+                  uint64_t image_size);
+
+/*
+ * Changes *state to what holds when registers a and b were compared and found equal: what is known
+ * of the one is known of the other; a word loaded from a register that equals s11 proves a landing
+ * pad.
+ */
+void sandbox_assume_equal(struct sandbox_state *state, unsigned int a, unsigned int b,
+                          uint64_t image_size);
+
+/* Sets what is known of register number (a call or a branch wrote it). x0 stays zero. */
+void sandbox_set(struct sandbox_state *state, unsigned int number, struct sandbox_value value);
+
+#endif

@@ -1,0 +1,154 @@
+"""scripts/run: builds FTL and boots it in QEMU, on this terminal or through a list of commands."""
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import termios
+import time
+
+import project
+from guest import Guest, GuestError, GuestExit, GuestTimeout, die_with_parent, qemu_command
+
+EXIT_TIMEOUT = 124  # as timeout(1)
+EXEC_TIMEOUT = 300.0
+GDB_PORT = 1234
+
+
+def parse_arguments(words):
+    parser = argparse.ArgumentParser(
+        prog="scripts/run", description="Builds FTL and boots it in QEMU, with the serial console on this terminal.",
+        epilog="Ctrl-A x, or the guest's `shutdown`, ends it. Set FTL_NO_SETUP=1 to leave out scripts/setup, "
+        "FTL_TIMEOUT_SCALE=N to make all time limits N times as long.")
+    parser.add_argument("--smp", type=harts, default=1, metavar="N", help="number of harts (default: 1)")
+    parser.add_argument("--mem", type=size, default="128M", metavar="SIZE", help="RAM, e.g. 256M or 2G (default: 128M)")
+    parser.add_argument("--append", default="", metavar="ARGS", help="boot arguments")
+    parser.add_argument("--icount", action="store_true", help="deterministic: virtual time counts instructions")
+    parser.add_argument("--gdb", action="store_true", help="wait for a debugger (scripts/gdb, in another terminal)")
+    parser.add_argument("--timeout", type=seconds, metavar="S", help="end after S seconds, with status 124 "
+                        f"(default: none; {EXEC_TIMEOUT:g} with --exec)")
+    parser.add_argument("--exec", metavar="'CMD; CMD'", dest="commands", type=commands,
+                        help="feed the shell these commands, then power off with the last one's status")
+    parser.add_argument("--build-dir", default=project.DEFAULT_BUILD_DIR, metavar="DIR", help="(default: build/default)")
+    parser.add_argument("--no-build", action="store_true", help="boot what the build directory holds")
+    parser.add_argument("--cpu", help="QEMU's -cpu, e.g. rv64,sstc=off")
+    parser.add_argument("--machine", default="virt", help="QEMU's -M (default: virt)")
+    arguments = parser.parse_args(words)
+    if arguments.gdb and arguments.commands is not None:
+        parser.error("--gdb and --exec exclude each other")
+    return arguments
+
+
+def harts(text):
+    if not re.fullmatch(r"[1-9]\d{0,2}", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of harts")
+    return int(text)
+
+
+def size(text):
+    if not re.fullmatch(r"[1-9]\d*[KMG]?", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a size like 256M")
+    return text
+
+
+def seconds(text):
+    if not re.fullmatch(r"\d+(\.\d+)?", text) or float(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
+    return float(text)
+
+
+def commands(text):
+    """Splits at semicolons outside of quotes. The shell does the rest."""
+    parts, current, quote, escaped = [], "", None, False
+    for char in text:
+        if escaped:
+            escaped = False
+        elif char == "\\" and quote != "'":
+            escaped = True
+        elif quote:
+            quote = None if char == quote else quote
+        elif char in "'\"":
+            quote = char
+        elif char in ";\n":
+            parts.append(current)
+            current = ""
+            continue
+        current += char
+    if quote:
+        raise argparse.ArgumentTypeError(f"unclosed {quote} in: {text}")
+    parts = [part.strip() for part in parts + [current] if part.strip()]
+    if not parts:
+        raise argparse.ArgumentTypeError("no command")
+    return parts
+
+
+def qemu_options(arguments):
+    extra = ["-S", "-gdb", f"tcp:127.0.0.1:{GDB_PORT}"] if arguments.gdb else []
+    return {"smp": arguments.smp, "memory": arguments.mem, "append": arguments.append, "icount": arguments.icount,
+            "cpu": arguments.cpu, "machine": arguments.machine, "extra": extra}
+
+
+def run_interactive(arguments):
+    """QEMU on this terminal, which is left as it was found. Returns QEMU's exit status."""
+    command = qemu_command(arguments.build_dir, reboot=True, **qemu_options(arguments)) + ["-nographic"]
+    saved = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
+    if saved:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the guest's
+    try:
+        process = subprocess.Popen(command, preexec_fn=die_with_parent)
+        try:
+            return process.wait(arguments.timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            print(f"\nrun: time limit of {arguments.timeout:g} s reached", file=sys.stderr)
+            return EXIT_TIMEOUT
+    finally:
+        if saved:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, saved)
+
+
+def run_commands(arguments):
+    """Feeds the shell the commands and powers off with the last one's status, which is returned."""
+    deadline = time.monotonic() + (arguments.timeout or EXEC_TIMEOUT)
+
+    def left():
+        return max(deadline - time.monotonic(), 0.01)
+
+    with Guest(arguments.build_dir, mirror=sys.stdout.buffer, **qemu_options(arguments)) as guest:
+        guest.wait_prompt(left())
+        for number, command in enumerate(arguments.commands, 1):
+            try:
+                guest.run(command, left())
+            except GuestExit:
+                status = guest.wait_exit(left())
+                if number == len(arguments.commands) and command.split()[0] == "shutdown":
+                    return status
+                print(f"\nrun: the guest ended during '{command}'", file=sys.stderr)
+                return status or 1
+        guest.send("shutdown $?\r")
+        return guest.wait_exit(left())
+
+
+def main():
+    arguments = parse_arguments(sys.argv[1:])
+    project.setup()
+    if not arguments.no_build:
+        project.build(arguments.build_dir)
+    project.require_image(arguments.build_dir)
+    if arguments.commands is None:
+        if arguments.gdb:
+            print(f"waiting for a debugger: scripts/gdb --build-dir {os.path.relpath(arguments.build_dir)}",
+                  file=sys.stderr)
+        return run_interactive(arguments)
+    try:
+        return run_commands(arguments)
+    except GuestError as error:
+        print(f"\nrun: {str(error).splitlines()[0]}", file=sys.stderr)
+        return EXIT_TIMEOUT if isinstance(error, GuestTimeout) else 1
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    sys.exit(main())

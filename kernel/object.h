@@ -53,6 +53,9 @@ void object_get(struct object *object);
 /* Drops a reference; the last destroys the object, which takes locks of any class: hold none. */
 void object_put(struct object *object);
 
+/* A reference unless the last one is gone already: for finding objects in lists that hold none. */
+bool object_try_get(struct object *object);
+
 /*
  * Drops the reference of a handle that was closed, and tells the object's type so. Hold no locks.
  */

@@ -396,3 +396,19 @@ void page_table_copy_roots(struct page_table *table, const struct page_table *fr
         size -= part;
     }
 }
+
+void page_table_trim(struct page_table *table, vaddr_t va, size_t size)
+{
+    assert_range(va, size);
+    while (size > 0) {
+        pte_t root = root_of(table)[level_index(va, LEVEL_ROOT)];
+        size_t part = entry_part(va, size, LEVEL_ROOT);
+        ASSERT(part == level_size(LEVEL_ROOT) && !pte_is_leaf(root));
+        if (pte_is_valid(root)) {
+            free_tables(table, pte_table(root), ENTRY_COUNT);
+            memset(pte_table(root), 0, PAGE_SIZE);
+        }
+        va += part;
+        size -= part;
+    }
+}

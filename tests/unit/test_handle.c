@@ -30,7 +30,9 @@ static void note_closed(struct object *object)
 
 const struct object_ops object_ops[OBJECT_TYPE_COUNT] = {
     [OBJECT_VMO] = { .name = "vmo", .destroy = note_destroyed, .handle_closed = note_closed },
-    [OBJECT_CONSOLE] = { .name = "console", .destroy = note_destroyed, .handle_closed = note_closed },
+    [OBJECT_CONSOLE] = { .name = "console",
+                         .destroy = note_destroyed,
+                         .handle_closed = note_closed },
 };
 
 static int setup(void **state)
@@ -89,7 +91,8 @@ static void handle_lookup_returns_the_object_with_a_reference(void **state)
     (void)state;
     struct object *found = NULL;
     ftl_handle_t handle = insert(&objects[0], FTL_RIGHT_READ | FTL_RIGHT_MAP);
-    assert_int_equal(handle_table_lookup(&table, handle, OBJECT_VMO, FTL_RIGHT_MAP, &found), FTL_OK);
+    assert_int_equal(handle_table_lookup(&table, handle, OBJECT_VMO, FTL_RIGHT_MAP, &found),
+                     FTL_OK);
     assert_ptr_equal(found, &objects[0]);
     assert_int_equal(objects[0].refs, 3);
     object_put(found);
@@ -102,9 +105,9 @@ static void handle_never_issued_is_forged(void **state)
     assert_int_equal(lookup(GENERATION + 1), FTL_ERR_HANDLE_FORGED);
     ftl_handle_t handle = insert(&objects[0], 0);
     assert_int_equal(lookup(FTL_HANDLE_INVALID), FTL_ERR_HANDLE_FORGED);
-    assert_int_equal(lookup(handle + 1), FTL_ERR_HANDLE_FORGED);             /* next slot */
-    assert_int_equal(lookup(handle + GENERATION), FTL_ERR_HANDLE_FORGED);    /* next generation */
-    assert_int_equal(lookup(handle % GENERATION), FTL_ERR_HANDLE_FORGED);    /* generation 0 */
+    assert_int_equal(lookup(handle + 1), FTL_ERR_HANDLE_FORGED);          /* next slot */
+    assert_int_equal(lookup(handle + GENERATION), FTL_ERR_HANDLE_FORGED); /* next generation */
+    assert_int_equal(lookup(handle % GENERATION), FTL_ERR_HANDLE_FORGED); /* generation 0 */
     assert_int_equal(lookup(~(ftl_handle_t)0), FTL_ERR_HANDLE_FORGED);
     assert_int_equal(lookup(handle | (GENERATION - 1)), FTL_ERR_HANDLE_FORGED);
     for (ftl_handle_t small = 0; small < 1000; small++) {
@@ -136,9 +139,9 @@ static void handle_errors_come_in_the_documented_order(void **state)
     ftl_handle_t handle = insert(&objects[0], FTL_RIGHT_READ);
     assert_int_equal(handle_table_lookup(&table, handle, OBJECT_CONSOLE, FTL_RIGHT_WRITE, &object),
                      FTL_ERR_WRONG_TYPE);
-    assert_int_equal(handle_table_lookup(&table, handle, OBJECT_VMO, FTL_RIGHT_READ | FTL_RIGHT_WRITE,
-                                         &object),
-                     FTL_ERR_MISSING_RIGHT);
+    assert_int_equal(
+        handle_table_lookup(&table, handle, OBJECT_VMO, FTL_RIGHT_READ | FTL_RIGHT_WRITE, &object),
+        FTL_ERR_MISSING_RIGHT);
     close_handle(handle);
     assert_int_equal(handle_table_lookup(&table, handle, OBJECT_CONSOLE, FTL_RIGHT_WRITE, &object),
                      FTL_ERR_HANDLE_CLOSED);
@@ -333,7 +336,10 @@ static void handle_slot_retires_when_generations_run_out(void **state)
 #define MODEL_SLOTS 300
 #define MODEL_OLD   64
 
-/* What the table should hold, by slot; and some handles closed, whose slots may have been used again. */
+/*
+ * What the table should hold, by slot; and some handles closed, whose slots may have been used
+ * again.
+ */
 struct model {
     struct host_random random;
     struct {
@@ -408,8 +414,7 @@ static void model_check(struct model *model, size_t slot)
         return;
     }
     ftl_rights_t rights = (ftl_rights_t)host_random(&model->random) & FTL_RIGHTS_ALL;
-    enum object_type type =
-        (enum object_type)host_random_below(&model->random, OBJECT_TYPE_COUNT);
+    enum object_type type = (enum object_type)host_random_below(&model->random, OBJECT_TYPE_COUNT);
     ftl_status_t status =
         handle_table_lookup(&table, model->slots[slot].handle, type, rights, &object);
     if (type != OBJECT_ANY && type != (enum object_type)model->slots[slot].object->type) {
@@ -453,22 +458,26 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(handle_never_issued_is_forged, setup, teardown),
         cmocka_unit_test_setup_teardown(handle_is_closed_then_stale, setup, teardown),
-        cmocka_unit_test_setup_teardown(handle_errors_come_in_the_documented_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(handle_errors_come_in_the_documented_order, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(handle_rights_are_what_it_was_made_with, setup, teardown),
         cmocka_unit_test_setup_teardown(handle_remove_hands_over_reference_and_rights, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(handle_slots_are_reused_in_the_order_they_were_freed, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(handle_insert_beyond_the_limit_fails, setup, teardown),
-        cmocka_unit_test_setup_teardown(handle_table_of_the_default_limit_fills_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(handle_table_of_the_default_limit_fills_up, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(handle_memory_is_charged_to_the_account, setup, teardown),
         cmocka_unit_test_setup_teardown(handle_insert_fails_cleanly_at_the_account_limit, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(handle_insert_survives_failing_allocations, setup, teardown),
+        cmocka_unit_test_setup_teardown(handle_insert_survives_failing_allocations, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(handle_table_destroy_closes_every_handle, setup, teardown),
         cmocka_unit_test_setup_teardown(handle_slot_retires_when_generations_run_out, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(handle_random_operations_agree_with_a_model, setup, teardown),
+        cmocka_unit_test_setup_teardown(handle_random_operations_agree_with_a_model, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

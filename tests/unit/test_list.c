@@ -31,7 +31,8 @@ static void list_keeps_the_order_of_pushes(void **state)
     list_push_front(&head, &items[1].link);
     list_push_back(&head, &items[2].link);
     list_push_front(&head, &items[3].link);
-    LIST_FOR_EACH (item, &head, struct item, link) {
+    LIST_FOR_EACH(item, &head, struct item, link)
+    {
         assert_int_equal(item->value, expected);
         expected++;
     }
@@ -75,13 +76,15 @@ static void list_for_each_allows_removal_of_the_entry(void **state)
         items[i].value = i;
         list_push_back(&head, &items[i].link);
     }
-    LIST_FOR_EACH (item, &head, struct item, link) {
+    LIST_FOR_EACH(item, &head, struct item, link)
+    {
         if (item->value % 2 != 0) {
             list_remove(&item->link);
             list_push_back(&odd, &item->link);
         }
     }
-    LIST_FOR_EACH (item, &odd, struct item, link) {
+    LIST_FOR_EACH(item, &odd, struct item, link)
+    {
         assert_int_equal(item->value, expected);
         expected += 2;
     }

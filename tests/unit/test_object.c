@@ -28,7 +28,9 @@ static void note_closed(struct object *object)
 
 const struct object_ops object_ops[OBJECT_TYPE_COUNT] = {
     [OBJECT_VMO] = { .name = "vmo", .destroy = note_destroyed },
-    [OBJECT_CONSOLE] = { .name = "console", .destroy = note_destroyed, .handle_closed = note_closed },
+    [OBJECT_CONSOLE] = { .name = "console",
+                         .destroy = note_destroyed,
+                         .handle_closed = note_closed },
 };
 
 struct watcher {
@@ -86,6 +88,18 @@ static void object_put_too_often_panics(void **state)
     object_init(&object, OBJECT_VMO);
     object_put(&object);
     assert_panics(object_get(&object));
+}
+
+static void object_try_get_fails_once_the_last_reference_is_gone(void **state)
+{
+    (void)state;
+    struct object object;
+    object_init(&object, OBJECT_VMO);
+    assert_true(object_try_get(&object));
+    object_put(&object);
+    object_put(&object);
+    assert_int_equal(destroy_count, 1);
+    assert_false(object_try_get(&object));
 }
 
 static void object_of_no_type_panics(void **state)
@@ -260,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(object_last_put_destroys, setup),
         cmocka_unit_test_setup(object_put_too_often_panics, setup),
+        cmocka_unit_test_setup(object_try_get_fails_once_the_last_reference_is_gone, setup),
         cmocka_unit_test_setup(object_of_no_type_panics, setup),
         cmocka_unit_test_setup(object_close_tells_the_type_before_it_puts, setup),
         cmocka_unit_test_setup(object_close_of_a_type_that_does_not_care_only_puts, setup),

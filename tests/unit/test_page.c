@@ -20,7 +20,10 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Allocates blocks of the order until there are none, frees them again, and returns how many there were. */
+/*
+ * Allocates blocks of the order until there are none, frees them again, and returns how many there
+ * were.
+ */
 static size_t count_blocks(unsigned order)
 {
     struct page *blocks = NULL;
@@ -263,7 +266,7 @@ static void page_add_free_of_8_gib_touches_little_of_the_array(void **state)
 struct model {
     struct host_random random;
     paddr_t start;
-    bool usable[MODEL_PAGES];      /* given to page_add_free */
+    bool usable[MODEL_PAGES]; /* given to page_add_free */
     bool allocated[MODEL_PAGES];
     struct page *blocks[MODEL_BLOCKS];
     unsigned orders[MODEL_BLOCKS];
@@ -369,10 +372,13 @@ static void page_random_operations_agree_with_a_bitmap(void **state)
     assert_int_equal(page_free_count(), page_total_count());
 }
 
-/* Threads that together may hold as many pages as there are, and never more: none may be refused one. */
-#define THREADS        4
-#define THREAD_PAGES   (CHUNK_PAGES / THREADS)
-#define THREAD_TURNS   30
+/*
+ * Threads that together may hold as many pages as there are, and never more: none may be refused
+ * one.
+ */
+#define THREADS      4
+#define THREAD_PAGES (CHUNK_PAGES / THREADS)
+#define THREAD_TURNS 30
 
 static void *allocate_the_share(void *argument)
 {

@@ -6,10 +6,16 @@
 
 #include "kernel/types.h"
 
-/* Sets the page allocator up with `size` bytes of RAM, all free, starting on a 4 MiB boundary; returns the start. */
+/*
+ * Sets the page allocator up with `size` bytes of RAM, all free, starting on a 4 MiB boundary;
+ * returns the start.
+ */
 paddr_t host_memory_init(size_t size);
 
-/* Reserves RAM like it, filled with garbage, and the page array, for a test that calls page_init itself. */
+/*
+ * Reserves RAM like it, filled with garbage, and the page array, for a test that calls page_init
+ * itself.
+ */
 paddr_t host_memory_reserve(size_t size, void **array);
 
 /* Gives the RAM back to the host. The page allocator must not be used until the next init. */

@@ -1,6 +1,7 @@
 /*
- * A stand-in for mm/slab.c over the host's heap, for tests of code that allocates: AddressSanitizer sees overruns
- * and use after release, and allocations can be made to fail. Linked when a test does not name mm/slab.c.
+ * A stand-in for mm/slab.c over the host's heap, for tests of code that allocates: AddressSanitizer
+ * sees overruns and use after release, and allocations can be made to fail. Linked when a test does
+ * not name mm/slab.c.
  */
 #ifndef HOST_SLAB_H
 #define HOST_SLAB_H

@@ -86,6 +86,12 @@ bool page_table_query(const struct page_table *table, vaddr_t va, paddr_t *pa,
  * comes below them.
  */
 bool page_table_prepare_roots(struct page_table *table, vaddr_t va, size_t size);
+/*
+ * Frees the table pages that lie below the tables which the root entries of [va, va + size), whole gigapages,
+ * point to; nothing may be mapped there. Those tables stay, empty, since copies of the root share them.
+ */
+void page_table_trim(struct page_table *table, vaddr_t va, size_t size);
+
 /* Copies the root entries for [va, va + size) from another table. */
 void page_table_copy_roots(struct page_table *table, const struct page_table *from, vaddr_t va,
                            size_t size);

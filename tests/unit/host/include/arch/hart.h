@@ -1,4 +1,6 @@
-/* The host's harts: every thread of a test is one, with the index it gives itself (0 unless told). */
+/*
+ * The host's harts: every thread of a test is one, with the index it gives itself (0 unless told).
+ */
 #ifndef ARCH_HART_H
 #define ARCH_HART_H
 

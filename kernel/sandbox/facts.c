@@ -289,13 +289,22 @@ void sandbox_step(struct sandbox_state *state, const struct sandbox_insn *insn, 
     }
 }
 
-/* How much a value says about an address; more is better. */
-static unsigned int strength(const struct sandbox_value *value, uint64_t image_size)
+/* All that is known of a value of which two things are known. */
+static struct sandbox_value both(struct sandbox_value a, struct sandbox_value b,
+                                 uint64_t image_size)
 {
-    if (value->kind == SANDBOX_VALUE_PAD) {
-        return 2;
+    struct sandbox_value at_a = as_window(&a, image_size);
+    struct sandbox_value at_b = as_window(&b, image_size);
+
+    if (a.kind == SANDBOX_VALUE_PAD || at_b.kind == SANDBOX_VALUE_ANY) {
+        return a;
     }
-    return as_window(value, image_size).kind == SANDBOX_VALUE_WINDOW ? 1 : 0;
+    if (b.kind == SANDBOX_VALUE_PAD || at_a.kind == SANDBOX_VALUE_ANY) {
+        return b;
+    }
+    at_a.low = at_a.low > at_b.low ? at_a.low : at_b.low;
+    at_a.high = at_a.high < at_b.high ? at_a.high : at_b.high;
+    return at_a;
 }
 
 void sandbox_assume_equal(struct sandbox_state *state, unsigned int a, unsigned int b,
@@ -303,17 +312,12 @@ void sandbox_assume_equal(struct sandbox_state *state, unsigned int a, unsigned 
 {
     unsigned int word = a == SANDBOX_REG_PAD ? b : a;
     bool against_pad = a == SANDBOX_REG_PAD || b == SANDBOX_REG_PAD;
-    uint8_t base = state->word_base;
-    struct sandbox_value value_a = state->reg[a];
-    struct sandbox_value value_b = state->reg[b];
+    struct sandbox_value value = both(state->reg[a], state->reg[b], image_size);
 
     if (against_pad && word != SANDBOX_REG_ZERO && word == state->word_reg) {
-        sandbox_set(state, base, (struct sandbox_value){ SANDBOX_VALUE_PAD, 0, 0 });
+        sandbox_set(state, state->word_base, (struct sandbox_value){ SANDBOX_VALUE_PAD, 0, 0 });
         return;
     }
-    if (strength(&value_a, image_size) > strength(&value_b, image_size)) {
-        sandbox_set(state, b, value_a);
-    } else {
-        sandbox_set(state, a, value_b);
-    }
+    sandbox_set(state, a, value);
+    sandbox_set(state, b, value);
 }

@@ -348,7 +348,8 @@ static void begin_clang(const struct driver *driver, struct arguments *command)
                                           "-ffunction-sections",
                                           "-fdata-sections",
                                           "-fno-asynchronous-unwind-tables",
-                                          "-D__ftl__=1",
+                                          "-fno-stack-protector",
+                                          "-D__FTL__=1",
                                           NULL };
 
     arguments_add_list(command, always);
@@ -368,7 +369,8 @@ static void end_clang(const struct driver *driver, struct arguments *command)
 {
     static const char *const always[] = { "-mabi=lp64d",
                                           "-mcmodel=medany",
-                                          "-fno-pic",
+                                          "-fPIE",
+                                          "-fdirect-access-external-data",
                                           "-fno-lto",
                                           "-ftls-model=local-exec",
                                           "-msmall-data-limit=0",
@@ -641,7 +643,7 @@ static bool readable(const char *path)
 
 static void add_libraries(const struct driver *driver, struct arguments *command)
 {
-    static const char *const libraries[] = { "c", "ftl", "builtins", NULL };
+    static const char *const libraries[] = { "ftl", "c", "builtins", NULL };
 
     arguments_add(command, "--start-group");
     for (const char *const *library = libraries; *library != NULL; library++) {

@@ -1,0 +1,367 @@
+/*
+ * The verifier: see verify.h; the rules are in rules.def, the permitted instructions in forms.def,
+ * what is known of registers in facts.c. The first pass marks the targets of direct jumps, where
+ * nothing may be taken as known; the second follows the facts through each straight piece of code.
+ */
+#include "kernel/sandbox/verify.h"
+
+#include <ftl/sandbox_abi.h>
+
+#include "kernel/sandbox/decode.h"
+#include "kernel/sandbox/facts.h"
+
+enum sandbox_rule {
+#define RULE(name, reason) SANDBOX_RULE_##name,
+#include "kernel/sandbox/rules.def"
+#undef RULE
+    SANDBOX_RULE_NONE,
+};
+
+struct rule {
+    const char *name;
+    const char *reason;
+};
+
+static const struct rule rules[] = {
+#define RULE(name, reason) { #name, reason },
+#include "kernel/sandbox/rules.def"
+#undef RULE
+};
+
+#ifndef SANDBOX_SKIP_RULE
+#define SANDBOX_SKIP_RULE SANDBOX_RULE_NONE
+#endif
+
+#define INSN_SIZE   4u
+#define WORD_EBREAK 0x00100073u
+#define CALL_MASK   0x00000fffu /* opcode and rd */
+#define CALL_JAL    0x000000efu /* jal ra */
+#define CALL_JALR   0x000000e7u /* jalr ra, with funct3 0 */
+#define BEQ_MASK    0x0000707fu
+#define BEQ_MATCH   0x00000063u
+#define CHECK_SKIP  8 /* a check is beq a, b, .+8; ebreak */
+
+struct verifier {
+    const struct sandbox_verify_input *input;
+    struct sandbox_verify_error *error;
+    size_t count; /* instructions */
+    struct sandbox_decoder decoder;
+    struct sandbox_state state;
+    bool live; /* control can come from the instruction before */
+};
+
+static uint32_t word_at(const struct verifier *v, size_t index)
+{
+    const uint8_t *at = v->input->code + index * INSN_SIZE;
+
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static uint64_t address_of(const struct verifier *v, size_t index)
+{
+    return v->input->address + index * INSN_SIZE;
+}
+
+/* Reports a broken rule at an instruction unless it holds. Returns whether to go on. */
+static bool require(struct verifier *v, bool holds, enum sandbox_rule rule, size_t index)
+{
+    if (holds || rule == SANDBOX_SKIP_RULE) {
+        return true;
+    }
+    *v->error = (struct sandbox_verify_error){ .address = address_of(v, index),
+                                               .rule = rules[rule].name,
+                                               .reason = rules[rule].reason };
+    if (index < v->count) {
+        v->error->word = word_at(v, index);
+        sandbox_disassemble(&v->decoder, v->error->word, v->error->text, sizeof(v->error->text));
+    }
+    return false;
+}
+
+/* ---- Places in the code ---- */
+
+static bool is_pad(const struct verifier *v, size_t index)
+{
+    return word_at(v, index) == FTL_SANDBOX_PAD;
+}
+
+static bool is_call(const struct verifier *v, size_t index)
+{
+    uint32_t word = word_at(v, index) & CALL_MASK;
+
+    return word == CALL_JAL || word == CALL_JALR;
+}
+
+/* Right behind a pad that is no return site: where direct calls enter a function. */
+static bool is_entry(const struct verifier *v, size_t index)
+{
+    return index >= 1 && is_pad(v, index - 1) && !(index >= 2 && is_call(v, index - 2));
+}
+
+/* beq a, b, .+8; ebreak: goes on only if a equals b. Its target is no join. */
+static bool is_check(const struct verifier *v, size_t index, const struct sandbox_insn *insn)
+{
+    return (word_at(v, index) & BEQ_MASK) == BEQ_MATCH && insn->imm_low == CHECK_SKIP &&
+           index + 1 < v->count && word_at(v, index + 1) == WORD_EBREAK;
+}
+
+static bool is_target(const struct verifier *v, size_t index)
+{
+    return (v->input->targets[index / 8] >> (index % 8) & 1) != 0;
+}
+
+static void mark_target(const struct verifier *v, size_t index)
+{
+    v->input->targets[index / 8] |= (uint8_t)(1u << (index % 8));
+}
+
+/* The index of the instruction at an address; v->count if there is none. */
+static size_t index_of(const struct verifier *v, uint64_t address)
+{
+    uint64_t offset = address - v->input->address;
+
+    return offset < v->input->size && offset % INSN_SIZE == 0 ? (size_t)(offset / INSN_SIZE)
+                                                              : v->count;
+}
+
+/* ---- First pass: forms, shapes, targets ---- */
+
+/* The landing pad's bytes may stand nowhere but where an instruction starts, not even in part at
+ * the end. */
+static bool check_pad_bytes(struct verifier *v, size_t index)
+{
+    uint32_t word = word_at(v, index);
+    bool last = index + 1 == v->count;
+    uint64_t pair = (last ? 0 : (uint64_t)word_at(v, index + 1) << 32) | word;
+    bool found = false;
+
+    for (unsigned int shift = 8; shift < 32; shift += 8) {
+        uint32_t mask = last ? UINT32_MAX >> shift : UINT32_MAX;
+
+        found = found || (uint32_t)(pair >> shift) == (FTL_SANDBOX_PAD & mask);
+    }
+    return require(v, !found, SANDBOX_RULE_PAD_BYTES, index);
+}
+
+static bool check_destination(struct verifier *v, const struct sandbox_insn *insn, size_t index)
+{
+    return require(v,
+                   insn->rd != SANDBOX_REG_BASE && insn->rd != SANDBOX_REG_TLS &&
+                       insn->rd != SANDBOX_REG_PAD,
+                   SANDBOX_RULE_RESERVED, index);
+}
+
+static bool scan_branch(struct verifier *v, const struct sandbox_insn *insn, size_t index)
+{
+    uint64_t address = address_of(v, index) + (uint64_t)insn->imm_low;
+    size_t target = index_of(v, address);
+    bool to_gate = insn->form->class == SANDBOX_CLASS_JAL && address == FTL_GATE_OFFSET;
+
+    if (is_check(v, index, insn)) {
+        return true;
+    }
+    if (!require(v, target < v->count || to_gate, SANDBOX_RULE_TARGET, index)) {
+        return false;
+    }
+    if (target < v->count) {
+        mark_target(v, target);
+    }
+    return true;
+}
+
+static bool scan_call(struct verifier *v, const struct sandbox_insn *insn, size_t index)
+{
+    bool link = insn->rd == SANDBOX_REG_RA;
+
+    return require(v, link || insn->rd == SANDBOX_REG_ZERO, SANDBOX_RULE_LINK, index) &&
+           require(v, !link || (index + 1 < v->count && is_pad(v, index + 1)),
+                   SANDBOX_RULE_RETURN_SITE, index);
+}
+
+static bool scan_word(struct verifier *v, size_t index)
+{
+    struct sandbox_insn insn;
+    bool known = sandbox_decode(&v->decoder, word_at(v, index), &insn);
+
+    if (!known) {
+        return require(v, false, SANDBOX_RULE_FORM, index);
+    }
+    if (!check_pad_bytes(v, index) || !check_destination(v, &insn, index)) {
+        return false;
+    }
+    switch (insn.form->class) {
+    case SANDBOX_CLASS_BRANCH: return scan_branch(v, &insn, index);
+    case SANDBOX_CLASS_JAL: return scan_branch(v, &insn, index) && scan_call(v, &insn, index);
+    case SANDBOX_CLASS_JALR: return scan_call(v, &insn, index);
+    default: return true;
+    }
+}
+
+/* ---- Second pass: facts ---- */
+
+static bool stack_is_near(const struct verifier *v)
+{
+    return sandbox_value_is_near(&v->state.reg[SANDBOX_REG_SP], v->input->image_size);
+}
+
+static bool return_address_is_pad(const struct verifier *v)
+{
+    return v->state.reg[SANDBOX_REG_RA].kind == SANDBOX_VALUE_PAD;
+}
+
+/* What must hold when control leaves instruction index for another place. */
+static bool check_leave(struct verifier *v, size_t index, bool needs_return_address)
+{
+    return require(v, stack_is_near(v), SANDBOX_RULE_STACK, index) &&
+           require(v, !needs_return_address || return_address_is_pad(v),
+                   SANDBOX_RULE_RETURN_ADDRESS, index);
+}
+
+/* Branches and direct jumps. A call makes a good ra itself; other ways into a function must have
+ * one. */
+static bool follow_direct(struct verifier *v, const struct sandbox_insn *insn, size_t index)
+{
+    size_t target = index_of(v, address_of(v, index) + (uint64_t)insn->imm_low);
+    bool call = insn->form->class == SANDBOX_CLASS_JAL && insn->rd == SANDBOX_REG_RA;
+    bool entry = target >= v->count || is_pad(v, target) || is_entry(v, target);
+
+    v->live = insn->form->class == SANDBOX_CLASS_BRANCH;
+    return check_leave(v, index, entry && !call);
+}
+
+/* A jump to an address in a register that is known exactly must go to a pad, or right behind one.
+ */
+static bool is_known_target(const struct verifier *v, const struct sandbox_value *value,
+                            int64_t imm)
+{
+    uint64_t address = (uint64_t)(value->low + imm);
+    size_t target = index_of(v, address);
+
+    if (value->kind != SANDBOX_VALUE_IMAGE) {
+        return false;
+    }
+    return address == FTL_GATE_OFFSET ||
+           (target < v->count && (is_pad(v, target) || (target > 0 && is_pad(v, target - 1))));
+}
+
+static bool follow_indirect(struct verifier *v, const struct sandbox_insn *insn, size_t index)
+{
+    const struct sandbox_value *value = &v->state.reg[insn->rs1];
+    bool checked = value->kind == SANDBOX_VALUE_PAD &&
+                   (insn->imm_low == 0 || insn->imm_low == (int64_t)INSN_SIZE);
+
+    v->live = false;
+    return require(v, checked || is_known_target(v, value, insn->imm_low), SANDBOX_RULE_INDIRECT,
+                   index) &&
+           check_leave(v, index, insn->rd != SANDBOX_REG_RA);
+}
+
+static bool follow_access(struct verifier *v, const struct sandbox_insn *insn, size_t index)
+{
+    bool fits = sandbox_access_fits(&v->state.reg[insn->rs1], insn, v->input->image_size);
+
+    if (!require(v, fits, SANDBOX_RULE_ACCESS, index)) {
+        return false;
+    }
+    sandbox_step(&v->state, insn, address_of(v, index), v->input->image_size);
+    return true;
+}
+
+/* The state at an instruction that control can reach otherwise than from the one before. */
+static bool join(struct verifier *v, size_t index)
+{
+    if (is_pad(v, index)) {
+        if (v->live && !check_leave(v, index, true)) {
+            return false;
+        }
+        sandbox_state_landing(&v->state);
+    } else if (is_target(v, index) && is_entry(v, index)) {
+        sandbox_state_landing(&v->state);
+    } else if (is_target(v, index) || !v->live) {
+        if (v->live && !check_leave(v, index, false)) {
+            return false;
+        }
+        sandbox_state_reset(&v->state);
+    }
+    v->live = true;
+    return true;
+}
+
+/* Follows one instruction; a check is two. *index is moved on. */
+static bool follow_word(struct verifier *v, size_t *index)
+{
+    size_t at = (*index)++;
+    struct sandbox_insn insn;
+
+    if (!join(v, at)) {
+        return false;
+    }
+    if (!sandbox_decode(&v->decoder, word_at(v, at), &insn)) {
+        return true; /* refused by the first pass */
+    }
+    switch (insn.form->class) {
+    case SANDBOX_CLASS_TRAP: v->live = false; return true;
+    case SANDBOX_CLASS_EBREAK: v->live = false; return require(v, false, SANDBOX_RULE_TRAP, at);
+    case SANDBOX_CLASS_JAL: return follow_direct(v, &insn, at);
+    case SANDBOX_CLASS_JALR: return follow_indirect(v, &insn, at);
+    case SANDBOX_CLASS_BRANCH:
+        if (!is_check(v, at, &insn)) {
+            return follow_direct(v, &insn, at);
+        }
+        sandbox_assume_equal(&v->state, insn.rs1, insn.rs2, v->input->image_size);
+        (*index)++;
+        return true;
+    default: break;
+    }
+    if (sandbox_is_access(&insn)) {
+        return follow_access(v, &insn, at);
+    }
+    sandbox_step(&v->state, &insn, address_of(v, at), v->input->image_size);
+    return true;
+}
+
+/* ---- The whole ---- */
+
+static bool check_shape(struct verifier *v)
+{
+    const struct sandbox_verify_input *input = v->input;
+    bool good = input->size >= INSN_SIZE && input->size % INSN_SIZE == 0 &&
+                input->address >= FTL_GATE_OFFSET + FTL_GATE_SIZE &&
+                input->address % INSN_SIZE == 0 && input->image_size <= UINT32_MAX &&
+                input->address <= input->image_size &&
+                input->size <= input->image_size - input->address;
+
+    v->count = good ? input->size / INSN_SIZE : 0;
+    return require(v, good, SANDBOX_RULE_SHAPE, 0);
+}
+
+static bool check_entry(struct verifier *v)
+{
+    size_t entry = index_of(v, v->input->entry);
+
+    return require(v, entry < v->count && is_pad(v, entry), SANDBOX_RULE_ENTRY, entry);
+}
+
+bool sandbox_verify(const struct sandbox_verify_input *input, struct sandbox_verify_error *error)
+{
+    struct verifier v = { .input = input, .error = error };
+
+    sandbox_decoder_init(&v.decoder);
+    if (!check_shape(&v) || !check_entry(&v)) {
+        return false;
+    }
+    for (size_t i = 0; i < SANDBOX_TARGETS_SIZE(input->size); i++) {
+        input->targets[i] = 0;
+    }
+    for (size_t i = 0; i < v.count; i++) {
+        if (!scan_word(&v, i)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < v.count;) {
+        if (!follow_word(&v, &i)) {
+            return false;
+        }
+    }
+    return require(&v, !v.live, SANDBOX_RULE_END, v.count - 1);
+}

@@ -1,0 +1,632 @@
+/*
+ * Unit tests of the shell's commands, against a fake system: three apps, processes that end at once
+ * or when killed, a console whose Ctrl-C the test presses, a clock that stands still unless waited
+ * for.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <ftl/clock.h>
+#include <ftl/console.h>
+#include <ftl/handle.h>
+#include <ftl/object.h>
+#include <ftl/process.h>
+#include <ftl/system.h>
+
+#include "user/apps/shell/shell.h"
+
+/* ---- The fake system ---- */
+
+#define PROCESSES_MAX 64
+#define CONSOLE       ((ftl_handle_t)1)
+#define SYSTEM        ((ftl_handle_t)2)
+#define BOOTIMAGE     ((ftl_handle_t)3)
+#define FIRST_PROCESS ((ftl_handle_t)10) /* + index * HANDLES + duplicate */
+#define HANDLES       100
+
+static struct {
+    struct ftl_process_info processes[PROCESSES_MAX]; /* by pid - 1 */
+    size_t process_count;
+    size_t open_handles; /* to processes */
+    bool interrupt;
+    int interrupt_after_waits; /* press Ctrl-C in the wait after so many; -1: never */
+    ftl_nsec_t now;
+    ftl_isolation_t last_isolation;
+    uint32_t power_action;
+    uint32_t power_status;
+    ftl_status_t spawn_status;
+    const char *log;
+} fake;
+
+static const char *const app_names[] = { "hello", "loop", "fault" };
+
+static struct ftl_process_info *process_of(ftl_handle_t handle)
+{
+    assert_in_range(handle, FIRST_PROCESS, FIRST_PROCESS + PROCESSES_MAX * HANDLES);
+    return &fake.processes[(handle - FIRST_PROCESS) / HANDLES];
+}
+
+static ftl_handle_t open_process(size_t index)
+{
+    fake.open_handles++;
+    return FIRST_PROCESS + index * HANDLES;
+}
+
+ftl_status_t ftl_app_find(const struct ftl_bootimage *image, const char *name, struct ftl_app *app)
+{
+    size_t position = 0;
+    ftl_status_t status;
+    do {
+        status = ftl_app_next(image, &position, app);
+    } while (status == FTL_OK && strcmp(app->name, name) != 0);
+    return status;
+}
+
+ftl_status_t ftl_app_next(const struct ftl_bootimage *image, size_t *position, struct ftl_app *app)
+{
+    assert_int_equal(image->vmo, BOOTIMAGE);
+    if (*position == 3) {
+        return FTL_ERR_NOT_FOUND;
+    }
+    memset(app, 0, sizeof(*app));
+    strcpy(app->name, app_names[*position]);
+    snprintf(app->description, sizeof(app->description), "app number %zu", ++*position);
+    return FTL_OK;
+}
+
+bool ftl_isolation_of_app(const char *const *words, size_t count, const char *name,
+                          ftl_isolation_t *isolation)
+{
+    if (count == 1 && strcmp(words[0], "ftl.isolation.loop=user") == 0 &&
+        strcmp(name, "loop") == 0) {
+        *isolation = FTL_ISOLATION_USER;
+        return true;
+    }
+    return false;
+}
+
+bool ftl_isolation_parse(const char *text, ftl_isolation_t *isolation)
+{
+    *isolation = strcmp(text, "user") == 0 ? FTL_ISOLATION_USER : FTL_ISOLATION_SANDBOX;
+    return strcmp(text, "user") == 0 || strcmp(text, "sandbox") == 0;
+}
+
+const char *ftl_isolation_name(ftl_isolation_t isolation)
+{
+    return isolation == FTL_ISOLATION_USER ? "user" : "sandbox";
+}
+
+ftl_status_t ftl_spawn(const struct ftl_bootimage *image, const struct ftl_app *app,
+                       const struct ftl_spawn_options *options, ftl_handle_t *process,
+                       const char **step)
+{
+    struct ftl_process_info *info = &fake.processes[fake.process_count];
+    (void)image;
+    *step = "loading its program";
+    if (fake.spawn_status != FTL_OK) {
+        return fake.spawn_status;
+    }
+    assert_string_equal(options->args[0], app->name);
+    assert_true(fake.process_count < PROCESSES_MAX);
+    strcpy(info->name, app->name);
+    info->pid = fake.process_count + 1;
+    info->isolation = options->isolation;
+    info->cpu_time = 5000000;
+    info->state = FTL_PROCESS_RUNNING;
+    if (strcmp(app->name, "loop") != 0) {
+        info->state = FTL_PROCESS_EXITED;
+        info->exit_status = strcmp(app->name, "fault") == 0 ? FTL_EXIT_FAULT
+                            : options->arg_count > 1        ? atoi(options->args[1])
+                                                            : 0;
+    }
+    fake.last_isolation = options->isolation;
+    *process = open_process(fake.process_count++);
+    return FTL_OK;
+}
+
+const char *ftl_strerror(ftl_status_t status)
+{
+    return status == FTL_ERR_NOT_VERIFIED ? "not verified" : "some error";
+}
+
+ftl_status_t ftl_process_info(ftl_handle_t process, struct ftl_process_info *info)
+{
+    *info = *process_of(process);
+    return FTL_OK;
+}
+
+ftl_status_t ftl_process_kill(ftl_handle_t process, int32_t status)
+{
+    struct ftl_process_info *info = process_of(process);
+    if (info->state == FTL_PROCESS_RUNNING) {
+        info->state = FTL_PROCESS_EXITED;
+        info->exit_status = status;
+    }
+    return FTL_OK;
+}
+
+ftl_status_t ftl_handle_close(ftl_handle_t handle)
+{
+    process_of(handle);
+    fake.open_handles--;
+    return FTL_OK;
+}
+
+ftl_status_t ftl_handle_duplicate(ftl_handle_t handle, ftl_rights_t rights, ftl_handle_t *copy)
+{
+    assert_int_equal(rights, FTL_RIGHTS_SAME);
+    process_of(handle);
+    fake.open_handles++;
+    *copy = handle + 1;
+    return FTL_OK;
+}
+
+ftl_status_t ftl_object_wait(struct ftl_wait_item *items, size_t count, ftl_nsec_t deadline,
+                             size_t *ready)
+{
+    if (fake.interrupt_after_waits >= 0 && fake.interrupt_after_waits-- == 0) {
+        fake.interrupt = true;
+    }
+    *ready = 0;
+    for (size_t i = 0; i < count; i++) {
+        items[i].signals = 0;
+        if (items[i].handle == CONSOLE) {
+            items[i].signals = fake.interrupt ? FTL_SIGNAL_INTERRUPT : 0;
+        } else if (process_of(items[i].handle)->state == FTL_PROCESS_EXITED) {
+            items[i].signals = FTL_SIGNAL_EXITED;
+        }
+        *ready += (items[i].signals & items[i].interest) != 0;
+    }
+    if (*ready > 0) {
+        return FTL_OK;
+    }
+    if (deadline == FTL_TIME_INFINITE) {
+        fail_msg("the shell waits for ever");
+    }
+    fake.now = deadline;
+    return FTL_ERR_TIMED_OUT;
+}
+
+ftl_status_t ftl_console_take_interrupt(ftl_handle_t console, uint32_t *taken)
+{
+    assert_int_equal(console, CONSOLE);
+    *taken = fake.interrupt;
+    fake.interrupt = false;
+    return FTL_OK;
+}
+
+ftl_status_t ftl_clock_get(ftl_nsec_t *now)
+{
+    *now = fake.now;
+    return FTL_OK;
+}
+
+ftl_status_t ftl_system_info(ftl_handle_t system, struct ftl_system_info *info)
+{
+    assert_int_equal(system, SYSTEM);
+    *info = (struct ftl_system_info){
+        .memory_total = 64 << 20,
+        .memory_free = 32 << 20,
+        .memory_kernel = 1 << 20,
+        .harts_online = 4,
+        .uptime = INT64_C(3723004000000),
+        .processes = 7,
+        .threads = 9,
+    };
+    return FTL_OK;
+}
+
+ftl_status_t ftl_system_next_process(ftl_handle_t system, uint64_t after, ftl_handle_t *process)
+{
+    assert_int_equal(system, SYSTEM);
+    for (size_t i = (size_t)after; i < fake.process_count; i++) {
+        if (fake.processes[i].state == FTL_PROCESS_RUNNING) {
+            *process = open_process(i);
+            return FTL_OK;
+        }
+    }
+    return FTL_ERR_NOT_FOUND;
+}
+
+ftl_status_t ftl_system_log(ftl_handle_t system, uint64_t *position, void *data, size_t size,
+                            size_t *read)
+{
+    size_t left = strlen(fake.log) - (size_t)*position;
+    assert_int_equal(system, SYSTEM);
+    *read = left < size ? left : size;
+    *read = *read < 10 ? *read : 10; /* in small pieces, as a call may */
+    memcpy(data, fake.log + *position, *read);
+    *position += *read;
+    return FTL_OK;
+}
+
+ftl_status_t ftl_system_power(ftl_handle_t system, uint32_t action, uint32_t status)
+{
+    assert_int_equal(system, SYSTEM);
+    fake.power_action = action;
+    fake.power_status = status;
+    return FTL_ERR_NOT_SUPPORTED;
+}
+
+/* ---- Driving the shell ---- */
+
+static struct shell shell;
+static const char *const bootargs[] = { "ftl.isolation.loop=user" };
+
+static void ignore_output(void *context, const char *data, size_t size)
+{
+    (void)context;
+    (void)data;
+    (void)size;
+}
+
+static int setup(void **state)
+{
+    const struct ftl_line_editor_config config = {
+        .write = ignore_output,
+        .complete = shell_complete,
+        .context = &shell,
+    };
+    (void)state;
+    memset(&fake, 0, sizeof(fake));
+    fake.interrupt_after_waits = -1;
+    fake.log = "";
+    memset(&shell, 0, sizeof(shell));
+    shell.console = CONSOLE;
+    shell.system = SYSTEM;
+    shell.image.vmo = BOOTIMAGE;
+    shell.bootargs = bootargs;
+    shell.bootarg_count = 1;
+    shell.editor = ftl_line_editor_create(&config);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    ftl_line_editor_destroy(shell.editor);
+    for (size_t i = 0; i < shell.variable_count; i++) {
+        free(shell.variables[i].value);
+    }
+    return 0;
+}
+
+/* Runs a line with stdout and stderr caught; checks both together, and the status. */
+static void check(const char *line, const char *expected, int32_t status)
+{
+    char *output = NULL;
+    size_t size = 0;
+    FILE *real_out = stdout;
+    FILE *real_err = stderr;
+    stdout = stderr = open_memstream(&output, &size);
+    shell_execute_line(&shell, line);
+    fclose(stdout);
+    stdout = real_out;
+    stderr = real_err;
+    assert_string_equal(output, expected);
+    assert_int_equal(shell.status, status);
+    free(output);
+}
+
+/* ---- Tests ---- */
+
+static void lists_follow_their_conditions(void **state)
+{
+    (void)state;
+    check("echo a; echo b", "a\nb\n", 0);
+    check("false && echo no || echo yes", "yes\n", 0);
+    check("true && false || true && echo end", "end\n", 0);
+    check("false || false && echo no", "", 1);
+    check("false; echo $?; echo $?", "1\n0\n", 0);
+}
+
+static void malformed_line_runs_nothing(void **state)
+{
+    (void)state;
+    check("echo a; echo 'b", "shell: unclosed ' at column 14\n", 2);
+}
+
+static void variables_are_set_and_used(void **state)
+{
+    (void)state;
+    check("A=1 B='2 3'; A=x$A; echo $A $B", "x1 2 3\n", 0);
+    check("A= ; echo <$A>",
+          "shell: there are no pipes, redirections or groups: quote the < at column 11\n", 2);
+    check("A=; echo [$A]", "[]\n", 0);
+    check("A=1 echo", "shell: 'echo' after A=1: variables are set in a command of their own\n", 2);
+    check("=1", "shell: no command or app '=1'; `help` lists commands, `run` apps\n", 127);
+}
+
+static void variables_are_bounded(void **state)
+{
+    (void)state;
+    char line[32];
+    for (int i = 0; i < SHELL_VARIABLES_MAX; i++) {
+        snprintf(line, sizeof(line), "V%d=%d", i, i);
+        check(line, "", 0);
+    }
+    check("MORE=1", "shell: cannot set MORE: there are already 64 variables\n", 1);
+    check("V0=again; echo $V0", "again\n", 0);
+}
+
+static void app_runs_by_name_and_gives_its_status(void **state)
+{
+    (void)state;
+    check("hello", "", 0);
+    check("run hello 42", "", 42);
+    check("hello 3 && echo no", "", 3);
+    check("fault", "", 139);
+    assert_int_equal(fake.open_handles, 0);
+}
+
+static void isolation_is_by_option_then_boot_argument_then_manifest(void **state)
+{
+    (void)state;
+    check("hello", "", 0);
+    assert_int_equal(fake.last_isolation, FTL_ISOLATION_SANDBOX);
+    check("run --isolation=user hello", "", 0);
+    assert_int_equal(fake.last_isolation, FTL_ISOLATION_USER);
+    check("loop &", "[1] 3\n", 0);
+    assert_int_equal(fake.last_isolation, FTL_ISOLATION_USER);
+    check("run --isolation=sandbox loop &", "[2] 4\n", 0);
+    assert_int_equal(fake.last_isolation, FTL_ISOLATION_SANDBOX);
+    check("run --isolation= hello", "run: '' is not an isolation: user or sandbox\n", 2);
+    check("run --isolation=user", "usage: run [--isolation=user|sandbox] [NAME [ARGUMENT]...]\n",
+          2);
+    check("run --fast hello", "usage: run [--isolation=user|sandbox] [NAME [ARGUMENT]...]\n", 2);
+}
+
+static void unknown_names_are_not_found(void **state)
+{
+    (void)state;
+    check("nosuch", "shell: no command or app 'nosuch'; `help` lists commands, `run` apps\n", 127);
+    check("run nosuch", "run: no app 'nosuch' in the boot image; `run` alone lists them\n", 127);
+    check("help nosuch", "help: no command 'nosuch'; `help` lists them\n", 127);
+}
+
+static void app_that_cannot_start_says_why(void **state)
+{
+    (void)state;
+    fake.spawn_status = FTL_ERR_NOT_VERIFIED;
+    check("hello", "run: cannot start 'hello' (sandbox): loading its program: not verified\n", 126);
+    assert_int_equal(fake.open_handles, 0);
+}
+
+static void run_alone_lists_the_apps(void **state)
+{
+    (void)state;
+    check("run",
+          "hello            sandbox  app number 1\n"
+          "loop             user     app number 2\n"
+          "fault            sandbox  app number 3\n",
+          0);
+}
+
+static void control_c_kills_the_foreground_and_the_rest_of_the_line(void **state)
+{
+    (void)state;
+    fake.interrupt_after_waits = 0;
+    check("loop; echo not reached", "^C\n", 130);
+    assert_int_equal(fake.open_handles, 0);
+    fake.interrupt_after_waits = 0;
+    check("sleep 10; echo not reached", "^C\n", 130);
+    check("echo again", "again\n", 0);
+}
+
+static void background_job_is_announced_listed_killed_and_reported(void **state)
+{
+    (void)state;
+    check("loop a b &", "[1] 1\n", 0);
+    check("echo $!", "1\n", 0);
+    check("jobs", "[1] running, pid 1: loop a b\n", 0);
+    check("kill 1; jobs", "[1] done, status 137 (killed): loop a b\n", 0);
+    check("jobs", "", 0);
+    assert_int_equal(fake.open_handles, 0);
+}
+
+static void kill_takes_jobs_and_numbers(void **state)
+{
+    (void)state;
+    check("loop & loop & loop &", "[1] 1\n[2] 2\n[3] 3\n", 0);
+    check("kill %2 3 x %9 77; jobs",
+          "kill: 'x' is neither PID nor %JOB\n"
+          "kill: no job '%9'; `jobs` lists them\n"
+          "kill: no process 77; `ps` lists them\n"
+          "[2] done, status 137 (killed): loop\n"
+          "[3] done, status 137 (killed): loop\n"
+          "[1] running, pid 1: loop\n",
+          0);
+    check("kill 2", "kill: no process 2; `ps` lists them\n", 1);
+    check("kill 0", "kill: no process 0; `ps` lists them\n", 1);
+    check("kill 18446744073709551616", "kill: '18446744073709551616' is neither PID nor %JOB\n", 1);
+    check("kill", "usage: kill PID|%JOB...\n", 2);
+    check("kill %1", "", 0);
+}
+
+static void wait_gives_a_jobs_status(void **state)
+{
+    (void)state;
+    check("hello 7 & fault &", "[1] 1\n[2] 2\n", 0);
+    check("wait %2", "", 139);
+    check("wait", "", 7);
+    check("wait", "", 0);
+    check("wait %1", "wait: no job '%1'; `jobs` lists them\n", 127);
+    assert_int_equal(fake.open_handles, 0);
+    check("loop &", "[1] 3\n", 0);
+    fake.interrupt_after_waits = 0;
+    check("wait", "^C\n", 130);
+    check("jobs", "[1] running, pid 3: loop\n", 0);
+}
+
+static void jobs_are_bounded(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SHELL_JOBS_MAX; i++) {
+        char expected[16];
+        snprintf(expected, sizeof(expected), "[%d] %d\n", i + 1, i + 1);
+        check("loop &", expected, 0);
+    }
+    check("loop &", "shell: there are already 32 background jobs\n", 126);
+    check("kill %5", "", 0);
+    check("loop &", "shell: there are already 32 background jobs\n", 126); /* not reported yet */
+    shell_jobs_report(&shell);
+    check("loop &", "[5] 33\n", 0);
+}
+
+static void commands_of_the_shell_do_not_run_in_the_background(void **state)
+{
+    (void)state;
+    check("ps &", "shell: ps is part of the shell and cannot run in the background\n", 2);
+    check("time loop &", "shell: time is part of the shell and cannot run in the background\n", 2);
+}
+
+static void sleep_takes_decimals(void **state)
+{
+    (void)state;
+    check("sleep 1.25", "", 0);
+    assert_int_equal(fake.now, 1250000000);
+    const char *wrong[] = { "sleep x",  "sleep -1",           "sleep 1.x",
+                            "sleep .5", "sleep 1.0000000001", "sleep 99999999999999999" };
+    for (size_t i = 0; i < 6; i++) {
+        char expected[80];
+        snprintf(expected, sizeof(expected), "sleep: '%s' is not a number of seconds\n",
+                 wrong[i] + strlen("sleep "));
+        check(wrong[i], expected, 2);
+    }
+}
+
+static void time_shows_real_and_cpu_time(void **state)
+{
+    (void)state;
+    check("time sleep 2", "real 2.000 s\ncpu  0.000 s\n", 0);
+    check("time hello 3", "real 0.000 s\ncpu  0.005 s\n", 3);
+}
+
+static void system_commands_show_what_the_system_says(void **state)
+{
+    (void)state;
+    check("loop &", "[1] 1\n", 0);
+    check("ps",
+          "  PID NAME             ISOLATION STATE   THREADS HANDLES       MEMORY     CPU TIME\n"
+          "    1 loop             user      running       0       0        0 KiB      0.005 s\n",
+          0);
+    check("mem",
+          "total       65536 KiB\nfree        32768 KiB\nkernel       1024 KiB\n"
+          "    1 loop                      0 KiB of          0 KiB\n",
+          0);
+    check("uptime", "up 1:02:03.004, harts: 4, processes: 7, threads: 9\n", 0);
+    check("uptime now", "usage: uptime\n", 2);
+}
+
+static void log_prints_all_or_the_last_lines(void **state)
+{
+    (void)state;
+    check("log", "", 0);
+    fake.log = "first line\nsecond line\nthird";
+    check("log", "first line\nsecond line\nthird\n", 0);
+    check("log -n 1", "third\n", 0);
+    check("log -n 2", "second line\nthird\n", 0);
+    check("log -n 99", "first line\nsecond line\nthird\n", 0);
+    check("log -n 0", "log: '0' is not a number of lines\n", 2);
+    check("log -n", "usage: log [-n LINES]\n", 2);
+    fake.log = "a\nb\n";
+    check("log -n 1", "b\n", 0);
+}
+
+static void shutdown_passes_a_status_on(void **state)
+{
+    (void)state;
+    fake.power_action = UINT32_MAX;
+    check("shutdown 256", "shutdown: '256' is not an exit status from 0 to 255\n", 2);
+    assert_int_equal(fake.power_action, UINT32_MAX);
+    check("false; shutdown $?", "shutdown: cannot power off: some error\n", 1);
+    assert_int_equal(fake.power_action, FTL_POWER_OFF);
+    assert_int_equal(fake.power_status, 1);
+    check("reboot", "reboot: cannot reboot: some error\n", 1);
+    assert_int_equal(fake.power_action, FTL_POWER_REBOOT);
+}
+
+static void exit_leaves_with_a_status_and_runs_no_more(void **state)
+{
+    (void)state;
+    check("exit 5; echo not reached", "", 5);
+    assert_true(shell.leave);
+}
+
+static void every_command_has_help(void **state)
+{
+    (void)state;
+    for (size_t i = 0; shell_builtin_at(i) != NULL; i++) {
+        const struct shell_builtin *builtin = shell_builtin_at(i);
+        assert_ptr_equal(shell_builtin_find(builtin->name), builtin);
+        assert_true(strlen(builtin->help) > 0);
+        assert_true(i == 0 || strcmp(shell_builtin_at(i - 1)->name, builtin->name) < 0);
+    }
+    check("help ps", "ps\n    list the processes\n", 0);
+    check("help run",
+          "run [--isolation=user|sandbox] [NAME [ARGUMENT]...]\n"
+          "    start an app; without a name, list the apps\n",
+          0);
+}
+
+static void assert_completed(const char *keys, const char *expected)
+{
+    size_t used;
+    ftl_line_editor_begin(shell.editor, SHELL_PROMPT);
+    ftl_line_editor_feed(shell.editor, keys, strlen(keys), &used);
+    assert_string_equal(ftl_line_editor_line(shell.editor), expected);
+}
+
+static void completion_offers_what_fits_the_place(void **state)
+{
+    (void)state;
+    check("loop &", "[1] 1\n", 0);
+    assert_completed("he\t", "hel");
+    assert_completed("hell\t", "hello ");
+    assert_completed("echo a;upt\t", "echo a;upt"); /* words are apart by blanks */
+    assert_completed("echo a; upt\t", "echo a; uptime ");
+    assert_completed("true && time fau\t", "true && time fault ");
+    assert_completed("run he\t", "run hello ");
+    assert_completed("run --isolation=u\tlo\t", "run --isolation=user loop ");
+    assert_completed("help he\t", "help help ");
+    assert_completed("kill %\t", "kill %1 ");
+    assert_completed("wait 1\t", "wait 1 ");
+    assert_completed("echo he\t", "echo he");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(lists_follow_their_conditions),
+        TEST(malformed_line_runs_nothing),
+        TEST(variables_are_set_and_used),
+        TEST(variables_are_bounded),
+        TEST(app_runs_by_name_and_gives_its_status),
+        TEST(isolation_is_by_option_then_boot_argument_then_manifest),
+        TEST(unknown_names_are_not_found),
+        TEST(app_that_cannot_start_says_why),
+        TEST(run_alone_lists_the_apps),
+        TEST(control_c_kills_the_foreground_and_the_rest_of_the_line),
+        TEST(background_job_is_announced_listed_killed_and_reported),
+        TEST(kill_takes_jobs_and_numbers),
+        TEST(wait_gives_a_jobs_status),
+        TEST(jobs_are_bounded),
+        TEST(commands_of_the_shell_do_not_run_in_the_background),
+        TEST(sleep_takes_decimals),
+        TEST(time_shows_real_and_cpu_time),
+        TEST(system_commands_show_what_the_system_says),
+        TEST(log_prints_all_or_the_last_lines),
+        TEST(shutdown_passes_a_status_on),
+        TEST(exit_leaves_with_a_status_and_runs_no_more),
+        TEST(every_command_has_help),
+        TEST(completion_offers_what_fits_the_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

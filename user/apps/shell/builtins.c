@@ -1,0 +1,178 @@
+/* The table of the shell's own commands, and those that need only a few lines. */
+#include <ftl/clock.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shell.h"
+
+#define NSEC_PER_SEC  INT64_C(1000000000)
+#define NSEC_PER_MSEC INT64_C(1000000)
+
+#define CLEAR_SCREEN "\x1b[H\x1b[2J" /* ECMA-48 CUP, ED 2 */
+
+static int32_t help(struct shell *shell, size_t count, char **word);
+
+static int32_t clear(struct shell *shell, size_t count, char **word)
+{
+    (void)shell;
+    if (count > 1) {
+        return shell_usage(word[0]);
+    }
+    fputs(CLEAR_SCREEN, stdout);
+    return SHELL_OK;
+}
+
+static int32_t echo(struct shell *shell, size_t count, char **word)
+{
+    (void)shell;
+    for (size_t i = 1; i < count; i++) {
+        printf("%s%s", i > 1 ? " " : "", word[i]);
+    }
+    putchar('\n');
+    return SHELL_OK;
+}
+
+static int32_t leave(struct shell *shell, size_t count, char **word)
+{
+    uint64_t status = 0;
+    if (count > 2) {
+        return shell_usage(word[0]);
+    }
+    if (count == 2 && !shell_parse_number(word[1], UINT8_MAX, &status)) {
+        fprintf(stderr, "exit: '%s' is not an exit status from 0 to 255\n", word[1]);
+        return SHELL_USAGE;
+    }
+    shell->leave = true;
+    return (int32_t)status;
+}
+
+static int32_t false_command(struct shell *shell, size_t count, char **word)
+{
+    (void)shell;
+    (void)count;
+    (void)word;
+    return SHELL_FAILED;
+}
+
+static int32_t true_command(struct shell *shell, size_t count, char **word)
+{
+    (void)shell;
+    (void)count;
+    (void)word;
+    return SHELL_OK;
+}
+
+static int32_t history(struct shell *shell, size_t count, char **word)
+{
+    const char *line;
+    if (count > 1) {
+        return shell_usage(word[0]);
+    }
+    for (size_t i = 0; (line = ftl_line_editor_history(shell->editor, i)) != NULL; i++) {
+        printf("%4zu  %s\n", i + 1, line);
+    }
+    return SHELL_OK;
+}
+
+static void print_duration(const char *name, ftl_nsec_t duration)
+{
+    printf("%s %" PRId64 ".%03" PRId64 " s\n", name, duration / NSEC_PER_SEC,
+           duration % NSEC_PER_SEC / NSEC_PER_MSEC);
+}
+
+static int32_t time_command(struct shell *shell, size_t count, char **word)
+{
+    ftl_nsec_t start = 0;
+    ftl_nsec_t end = 0;
+    ftl_nsec_t children = shell->children_time;
+    if (count < 2) {
+        return shell_usage(word[0]);
+    }
+    ftl_clock_get(&start);
+    int32_t status = shell_execute_words(shell, count - 1, word + 1);
+    ftl_clock_get(&end);
+    print_duration("real", end - start);
+    print_duration("cpu ", shell->children_time - children);
+    return status;
+}
+
+/* By name. */
+static const struct shell_builtin builtins[] = {
+    { "clear", "", "clear the screen", clear, false },
+    { "echo", "[WORD]...", "print the words", echo, false },
+    { "exit", "[STATUS]", "end this shell; init starts a new one", leave, false },
+    { "false", "", "do nothing, with status 1", false_command, false },
+    { "help", "[COMMAND]", "list the commands, or explain one", help, false },
+    { "history", "", "list the lines that were entered", history, false },
+    { "jobs", "", "list the background jobs", shell_jobs, false },
+    { "kill", "PID|%JOB...", "end processes, with status 137", shell_kill, false },
+    { "log", "[-n LINES]", "print the kernel's log, or its last lines", shell_log, false },
+    { "mem", "", "show memory: total, free, of the kernel, of each process", shell_mem, false },
+    { "ps", "", "list the processes", shell_ps, false },
+    { "reboot", "", "restart the machine", shell_reboot, false },
+    { "run", "[--isolation=user|sandbox] [NAME [ARGUMENT]...]",
+      "start an app; without a name, list the apps", shell_run, true },
+    { "shutdown", "[STATUS]", "power off; QEMU ends with the status", shell_shutdown, false },
+    { "sleep", "SECONDS", "wait", shell_sleep, false },
+    { "time", "COMMAND...", "run a command and print how long it took", time_command, false },
+    { "true", "", "do nothing, with status 0", true_command, false },
+    { "uptime", "", "show the time since boot, and what runs", shell_uptime, false },
+    { "wait", "[PID|%JOB]", "wait for a background job, or for all", shell_wait, false },
+};
+
+#define BUILTINS (sizeof(builtins) / sizeof(builtins[0]))
+
+const struct shell_builtin *shell_builtin_at(size_t index)
+{
+    return index < BUILTINS ? &builtins[index] : NULL;
+}
+
+const struct shell_builtin *shell_builtin_find(const char *name)
+{
+    for (size_t i = 0; i < BUILTINS; i++) {
+        if (strcmp(builtins[i].name, name) == 0) {
+            return &builtins[i];
+        }
+    }
+    return NULL;
+}
+
+int32_t shell_usage(const char *name)
+{
+    const struct shell_builtin *builtin = shell_builtin_find(name);
+    fprintf(stderr, "usage: %s%s%s\n", name, builtin->usage[0] != '\0' ? " " : "", builtin->usage);
+    return SHELL_USAGE;
+}
+
+static const char language[] =
+    "\n"
+    "An app's name alone runs it too. COMMAND & runs an app in the background; A; B, A && B and\n"
+    "A || B run one after the other. 'text', \"text\" and \\ quote, NAME=VALUE sets $NAME, $? is "
+    "the\n"
+    "last status, $! the last background process. Ctrl-C ends what runs, Tab completes.\n"
+    "Statuses: 2 wrong use, 126 could not start, 127 not found, 130 Ctrl-C, 137 killed, 139 "
+    "fault.\n";
+
+static int32_t help(struct shell *shell, size_t count, char **word)
+{
+    (void)shell;
+    if (count > 2) {
+        return shell_usage(word[0]);
+    }
+    if (count == 1) {
+        for (size_t i = 0; i < BUILTINS; i++) {
+            printf("%-10s %s\n", builtins[i].name, builtins[i].help);
+        }
+        fputs(language, stdout);
+        return SHELL_OK;
+    }
+    const struct shell_builtin *builtin = shell_builtin_find(word[1]);
+    if (builtin == NULL) {
+        fprintf(stderr, "help: no command '%s'; `help` lists them\n", word[1]);
+        return SHELL_NOT_FOUND;
+    }
+    printf("%s%s%s\n    %s\n", builtin->name, builtin->usage[0] != '\0' ? " " : "", builtin->usage,
+           builtin->help);
+    return SHELL_OK;
+}

@@ -1,0 +1,80 @@
+/* Tab: commands, apps, options and jobs, by where the word stands. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shell.h"
+
+#define CONTEXT_MAX 64 /* bytes of a command before the word that are looked at */
+
+static void offer_builtins(struct ftl_line_completions *completions)
+{
+    const struct shell_builtin *builtin;
+    for (size_t i = 0; (builtin = shell_builtin_at(i)) != NULL; i++) {
+        ftl_line_completions_add(completions, builtin->name);
+    }
+}
+
+static void offer_app(void *context, const struct ftl_app *app, bool malformed)
+{
+    (void)malformed;
+    ftl_line_completions_add(context, app->name);
+}
+
+static void offer_apps(struct shell *shell, struct ftl_line_completions *completions)
+{
+    shell_apps_each(shell, offer_app, completions);
+}
+
+static void offer_jobs(const struct shell *shell, struct ftl_line_completions *completions)
+{
+    char text[24];
+    for (size_t i = 0; i < SHELL_JOBS_MAX; i++) {
+        if (shell->jobs[i].process != FTL_HANDLE_INVALID) {
+            snprintf(text, sizeof(text), "%%%zu", i + 1);
+            ftl_line_completions_add(completions, text);
+            snprintf(text, sizeof(text), "%" PRIu64, shell->jobs[i].pid);
+            ftl_line_completions_add(completions, text);
+        }
+    }
+}
+
+/* Where the command starts that `line[word]` is in. Quotes are not looked at: this is only for
+ * offers. */
+static size_t command_start(const char *line, size_t word)
+{
+    size_t start = word;
+    while (start > 0 && strchr(";&|", line[start - 1]) == NULL) {
+        start--;
+    }
+    return start + strspn(line + start, " ");
+}
+
+void shell_complete(void *context, const char *line, size_t word, size_t cursor,
+                    struct ftl_line_completions *completions)
+{
+    struct shell *shell = context;
+    size_t start = command_start(line, word);
+    char command[CONTEXT_MAX];
+    (void)cursor;
+
+    if (start + strlen("time ") <= word && strncmp(line + start, "time ", strlen("time ")) == 0) {
+        start += strlen("time ");
+        start += strspn(line + start, " ");
+    }
+    if (start >= word) {
+        offer_builtins(completions);
+        offer_apps(shell, completions);
+        return;
+    }
+    snprintf(command, sizeof(command), "%.*s", (int)strcspn(line + start, " "), line + start);
+    if (strcmp(command, "run") == 0) {
+        ftl_line_completions_add(completions, "--isolation=sandbox");
+        ftl_line_completions_add(completions, "--isolation=user");
+        offer_apps(shell, completions);
+    } else if (strcmp(command, "help") == 0) {
+        offer_builtins(completions);
+    } else if (strcmp(command, "kill") == 0 || strcmp(command, "wait") == 0) {
+        offer_jobs(shell, completions);
+    }
+}

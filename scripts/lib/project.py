@@ -4,7 +4,15 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DEFAULT_BUILD_DIR = os.path.join(ROOT, "build", "default")
+BUILD_DIR = os.path.join(ROOT, "build")
+
+
+def preset_dir(preset):
+    """The build directory of a preset (CMakePresets.json)."""
+    return os.path.join(BUILD_DIR, preset)
+
+
+DEFAULT_BUILD_DIR = preset_dir("default")
 
 
 def _quietly(command, what):
@@ -27,12 +35,14 @@ def build(build_dir):
     """Brings kernel and boot image in the build directory up to date, configuring it first if it is new."""
     if not os.path.exists(os.path.join(build_dir, "CMakeCache.txt")):
         print(f"configuring {build_dir}", file=sys.stderr)
-        if os.path.abspath(build_dir) == DEFAULT_BUILD_DIR:
-            _quietly(["cmake", "--preset", "default"], "configuring")
+        parent, name = os.path.split(os.path.abspath(build_dir))
+        if parent == BUILD_DIR and name in ("default", "debug", "release"):
+            _quietly(["cmake", "--preset", name], "configuring")
         else:
             _quietly(["cmake", "-S", ROOT, "-B", build_dir], "configuring")
     print(f"building {os.path.relpath(build_dir)}", file=sys.stderr)
-    _quietly(["cmake", "--build", build_dir, "--target", "image", "--parallel", str(os.cpu_count() or 1)], "the build")
+    _quietly(["cmake", "--build", build_dir, "--target", "image", "--parallel", str(os.cpu_count() or 1)],
+             "the build")
 
 
 def require_image(build_dir):
@@ -44,7 +54,8 @@ def require_image(build_dir):
 
 def files(*patterns):
     """Our files that match git's patterns, tracked or new but not ignored, relative to the root, sorted."""
-    output = subprocess.run(["git", "-c", f"safe.directory={ROOT}", "-C", ROOT, "ls-files", "-z", "--cached", "--others",
-                             "--exclude-standard", "--", *patterns], check=True, stdout=subprocess.PIPE).stdout
+    command = ["git", "-c", f"safe.directory={ROOT}", "-C", ROOT, "ls-files", "-z", "--cached", "--others",
+               "--exclude-standard", "--", *patterns]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     names = set(output.decode().split("\0")) - {""}
     return sorted(name for name in names if os.path.isfile(os.path.join(ROOT, name)))

@@ -30,7 +30,8 @@ def parse_arguments(words):
                         f"(default: none; {EXEC_TIMEOUT:g} with --exec)")
     parser.add_argument("--exec", metavar="'CMD; CMD'", dest="commands", type=commands,
                         help="feed the shell these commands, then power off with the last one's status")
-    parser.add_argument("--build-dir", default=project.DEFAULT_BUILD_DIR, metavar="DIR", help="(default: build/default)")
+    parser.add_argument("--build-dir", type=os.path.abspath, default=project.DEFAULT_BUILD_DIR, metavar="DIR",
+                        help="(default: build/default)")
     parser.add_argument("--no-build", action="store_true", help="boot what the build directory holds")
     parser.add_argument("--cpu", help="QEMU's -cpu, e.g. rv64,sstc=off")
     parser.add_argument("--machine", default="virt", help="QEMU's -M (default: virt)")

@@ -103,6 +103,29 @@ static void page_range_need_not_start_or_end_on_a_block(void **state)
     assert_int_equal(page_to_phys(phys_to_page(end - 1)), end - PAGE_SIZE);
 }
 
+/* What is in the array's memory at boot may look like free blocks, left by a kernel that ran
+ * before. */
+static void page_array_contents_at_boot_do_not_matter(void **state)
+{
+    (void)state;
+    for (unsigned order = 0; order <= PAGE_MAX_ORDER; order++) {
+        void *memory;
+        paddr_t start = host_memory_reserve(2 * CHUNK, &memory);
+        struct page *array = memory;
+        for (size_t i = 0; i < 2 * CHUNK_PAGES; i++) {
+            list_init(&array[i].link);
+            array[i].order = (uint8_t)order;
+            array[i].state = 1; /* PAGE_FREE of page.c */
+        }
+        page_init(start, start + 2 * CHUNK, array);
+        page_add_free(start, start + CHUNK);
+        page_add_free(start + CHUNK + PAGE_SIZE, start + CHUNK + 600 * PAGE_SIZE);
+        assert_int_equal(count_blocks(0), CHUNK_PAGES + 599);
+        assert_int_equal(count_blocks(PAGE_MAX_ORDER), 1);
+        assert_int_equal(page_free_count(), CHUNK_PAGES + 599);
+    }
+}
+
 static void page_addresses_convert_both_ways(void **state)
 {
     (void)state;
@@ -146,6 +169,20 @@ static void page_alloc_clears_the_owners_fields(void **state)
             page->refs = 2;
             page->owner = page;
             page_free(page, order);
+        }
+    }
+}
+
+static void page_alloc_leaves_no_garbage_in_the_other_frames(void **state)
+{
+    (void)state;
+    for (unsigned order = 1; order <= PAGE_MAX_ORDER; order++) {
+        host_memory_init(CHUNK); /* with garbage in the array */
+        struct page *page = page_alloc(order);
+        for (size_t i = 0; i < (size_t)1 << order; i++) {
+            assert_int_equal(page[i].flags, 0);
+            assert_int_equal(page[i].refs, 0);
+            assert_null(page[i].owner);
         }
     }
 }
@@ -429,9 +466,11 @@ int main(void)
         cmocka_unit_test_teardown(page_add_free_uses_whole_pages_only, teardown),
         cmocka_unit_test_teardown(page_ranges_that_touch_merge, teardown),
         cmocka_unit_test_teardown(page_range_need_not_start_or_end_on_a_block, teardown),
+        cmocka_unit_test_teardown(page_array_contents_at_boot_do_not_matter, teardown),
         cmocka_unit_test_teardown(page_addresses_convert_both_ways, teardown),
         cmocka_unit_test_teardown(page_alloc_aligns_blocks_to_their_size, teardown),
         cmocka_unit_test_teardown(page_alloc_clears_the_owners_fields, teardown),
+        cmocka_unit_test_teardown(page_alloc_leaves_no_garbage_in_the_other_frames, teardown),
         cmocka_unit_test_teardown(page_alloc_zeroed_clears_the_whole_block, teardown),
         cmocka_unit_test_teardown(page_exhaustion_fails_and_all_comes_back_merged, teardown),
         cmocka_unit_test_teardown(page_free_twice_panics, teardown),

@@ -2,12 +2,13 @@
 #include "host/test.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "arch/hart.h"
 #include "kernel/spinlock.h"
 
 #define THREADS 4
-#define TURNS   20000
+#define TURNS   4000
 
 static struct spinlock counter_lock = SPINLOCK_INIT(LOCK_RUN_QUEUE);
 static unsigned long counter;
@@ -17,7 +18,11 @@ static void *count(void *argument)
     host_hart_index = (unsigned)(uintptr_t)argument;
     for (int i = 0; i < TURNS; i++) {
         spin_lock(&counter_lock);
-        counter++; /* a race, but for the lock */
+        unsigned long seen = counter;
+        if (i % 16 == 0) {
+            sched_yield(); /* lets the others in, but for the lock */
+        }
+        counter = seen + 1;
         spin_unlock(&counter_lock);
     }
     spin_assert_none_held();

@@ -80,6 +80,7 @@ static inline pte_t *root_of(const struct page_table *table)
 }
 
 /* Release: a walker that follows an entry to a new table finds it filled. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the builtin stores through it. */
 static inline void set_pte(pte_t *entry, pte_t pte)
 {
     __atomic_store_n(entry, pte, __ATOMIC_RELEASE);

@@ -290,8 +290,8 @@ bool text_has_word(struct text text, const char *word)
     return false;
 }
 
-/* Returns the power of two that a size's suffix stands for; -1: it is none. */
-static int suffix_shift(char suffix)
+/* Returns the power of two that a size's suffix stands for, 0 when it is none. */
+static unsigned suffix_shift(char suffix)
 {
     switch (suffix) {
     case 'k':
@@ -300,14 +300,14 @@ static int suffix_shift(char suffix)
     case 'M': return 20;
     case 'g':
     case 'G': return 30;
-    default: return -1;
+    default: return 0;
     }
 }
 
 bool text_parse_size(struct text text, uint64_t *bytes)
 {
     uint64_t number = 0;
-    int shift = 0;
+    unsigned shift = 0;
     if (text.size > 0 && suffix_shift(text.data[text.size - 1]) > 0) {
         shift = suffix_shift(text.data[--text.size]);
     }

@@ -25,13 +25,24 @@ static struct bootimage as_image(const struct archive *archive)
     return (struct bootimage){ .data = archive->data, .size = archive->size };
 }
 
+/* A block of exactly this size, so that ASan guards its end; not empty, for malloc's sake. */
+static void *exact(size_t size)
+{
+    return malloc(size > 0 ? size : 1);
+}
+
+/* Appends `size` zeroed bytes and returns where they are. */
 static unsigned char *grow(struct archive *archive, size_t size)
 {
-    archive->data = realloc(archive->data, archive->size + size);
-    unsigned char *at = archive->data + archive->size;
-    memset(at, 0, size);
+    unsigned char *data = exact(archive->size + size);
+    if (archive->size > 0) {
+        memcpy(data, archive->data, archive->size);
+    }
+    memset(data + archive->size, 0, size);
+    free(archive->data);
+    archive->data = data;
     archive->size += size;
-    return at;
+    return data + archive->size - size;
 }
 
 /* Writes the checksum of the header at `offset`. */
@@ -71,14 +82,14 @@ static struct archive load(const char *name)
     FILE *stream = fopen(path, "rb");
     if (stream == NULL) {
         fail_msg("cannot open %s", path);
+        abort();
     }
-    struct archive archive = { 0 };
-    size_t size;
-    unsigned char buffer[4096];
-    while ((size = fread(buffer, 1, sizeof(buffer), stream)) > 0) {
-        memcpy(grow(&archive, size), buffer, size);
-    }
+    static unsigned char buffer[1 << 20];
+    size_t size = fread(buffer, 1, sizeof(buffer), stream);
+    assert_in_range(size, 1, sizeof(buffer) - 1);
     fclose(stream);
+    struct archive archive = { 0 };
+    memcpy(grow(&archive, size), buffer, size);
     return archive;
 }
 
@@ -299,14 +310,14 @@ static void truncated_and_damaged_archives_give_nothing_outside_them(void **stat
     size_t files;
     size_t broken = 0;
     for (size_t size = 0; size < archive.size && size < 12 * BLOCK; size += 7) {
-        struct archive cut = { .data = malloc(size), .size = size };
+        struct archive cut = { .data = exact(size), .size = size };
         memcpy(cut.data, archive.data, size);
         broken += iterate(&cut, &files, &why) == FTL_ERR_BAD_FORMAT;
         free(cut.data);
     }
     assert_true(broken > 0);
     broken = 0;
-    struct archive mutant = { .data = malloc(archive.size), .size = archive.size };
+    struct archive mutant = { .data = exact(archive.size), .size = archive.size };
     for (int n = 0; n < MUTATIONS; n++) {
         memcpy(mutant.data, archive.data, archive.size);
         size_t header = host_random_below(&random, 10) * BLOCK;
@@ -331,7 +342,7 @@ static void truncated_and_damaged_archives_give_nothing_outside_them(void **stat
 static struct text make_text(const char *string)
 {
     size_t size = strlen(string);
-    char *copy = malloc(size);
+    char *copy = exact(size);
     memcpy(copy, string, size);
     return (struct text){ .data = copy, .size = size };
 }

@@ -36,6 +36,7 @@ static struct tree load(const char *name)
     FILE *file = fopen(path, "rb");
     if (file == NULL) {
         fail_msg("cannot open %s", path);
+        abort();
     }
     struct tree tree = { .data = calloc(1, 2 * 1048576), .size = 2 * 1048576 };
     size_t size = fread(tree.data, 1, 1048576, file);
@@ -102,7 +103,7 @@ static bool parse_bytes(const void *data, size_t size)
 {
     memset(&info, 0xa5, sizeof(info));
     memset(&error, 0xa5, sizeof(error));
-    void *copy = malloc(size);
+    void *copy = malloc(size > 0 ? size : 1);
     memcpy(copy, data, size);
     bool good = devicetree_parse(copy, size, TREE_ADDRESS, &info, &error);
     free(copy);

@@ -39,7 +39,8 @@ def parse_arguments(known):
     parser.add_argument("--json", metavar="FILE", help="also write one object, metric to number, into FILE")
     parser.add_argument("--preset", choices=["default", "debug", "release"], default="release",
                         help="what to build and measure (default: release)")
-    parser.add_argument("--build-dir", type=os.path.abspath, metavar="DIR", help="measure this build directory instead of a preset's")
+    parser.add_argument("--build-dir", type=os.path.abspath, metavar="DIR",
+                        help="measure this build directory instead of a preset's")
     arguments = parser.parse_args()
     for name in arguments.names:
         if name not in known:

@@ -22,7 +22,7 @@ import time
 QEMU = "qemu-system-riscv64"
 ESCAPES = r"(?:\x1b\[[0-9;?]*[A-Za-z])*"
 # The prompt begins a line. Redrawing it while a line is edited sends a carriage return alone before it.
-PROMPT = re.compile(r"(?:\A|\n)\r?" + ESCAPES + r"ftl> ")
+PROMPT = re.compile(r"(?:\A|(?<=\n))\r?" + ESCAPES + r"ftl> ")
 PANIC = re.compile(r"kernel panic", re.IGNORECASE)
 BOOT_TIMEOUT = 60.0
 COMMAND_TIMEOUT = 30.0
@@ -51,12 +51,12 @@ class GuestExit(GuestError):
 
 
 def qemu_command(build_dir, smp=1, memory="128M", append="", icount=False, cpu=None, machine="virt",
-                 reboot=False, extra=()):
-    """The QEMU command line, without where the serial console goes. Without `reboot`, a guest's reboot ends
+                 allow_reboot=False, extra=()):
+    """The QEMU command line, without where the serial console goes. Without `allow_reboot`, a guest's reboot ends
     QEMU."""
     command = [QEMU, "-M", machine, "-bios", "default", "-smp", str(smp), "-m", memory]
     command += ["-global", "virtio-mmio.force-legacy=off"]
-    if not reboot:
+    if not allow_reboot:
         command += ["-no-reboot"]
     command += ["-kernel", os.path.join(build_dir, "ftl.elf"), "-initrd", os.path.join(build_dir, "boot.tar")]
     if append:

@@ -92,7 +92,7 @@ def qemu_options(arguments):
 
 def run_interactive(arguments):
     """QEMU on this terminal, which is left as it was found. Returns QEMU's exit status."""
-    command = qemu_command(arguments.build_dir, reboot=True, **qemu_options(arguments)) + ["-nographic"]
+    command = qemu_command(arguments.build_dir, allow_reboot=True, **qemu_options(arguments)) + ["-nographic"]
     saved = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
     if saved:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the guest's

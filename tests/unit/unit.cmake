@@ -3,7 +3,8 @@
 # Builds test_x.c of this directory with the code under test into one cmocka executable under ASan and
 # UBSan, and runs it in this directory. SOURCES are relative to the repository's root or to this directory. The host's
 # stand-ins for arch/ and the kernel's edges (host/*.c) are a library: a test takes what it needs.
-set(unit_flags -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all)
+# Tests expect assertions to fail, so these are on in every build type.
+set(unit_flags -UFTL_RELEASE -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all)
 
 file(GLOB host_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/host/*.c)
 

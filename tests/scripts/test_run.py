@@ -63,7 +63,8 @@ class RunTest(unittest.TestCase):
         self.assertIn("\nbefore\n", result.stdout)
 
     def test_bad_options_give_2_and_say_what(self):
-        for words, text in ((["--smp", "0"], "'0' is not a number of harts"), (["--mem", "lots"], "'lots' is not a size"),
+        for words, text in ((["--smp", "0"], "'0' is not a number of harts"),
+                            (["--mem", "lots"], "'lots' is not a size"),
                             (["--timeout", "-1"], "is not a number of seconds|expected one argument"),
                             (["--exec", "echo 'x"], "unclosed '"), (["--exec", " ; "], "no command"),
                             (["--nonsense"], "--nonsense"), (["--gdb", "--exec", "x"], "exclude")):

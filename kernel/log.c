@@ -48,6 +48,11 @@ void log_enter_panic(void)
     __atomic_store_n(&kernel_log.panic, true, __ATOMIC_RELAXED);
 }
 
+bool log_in_panic(void)
+{
+    return __atomic_load_n(&kernel_log.panic, __ATOMIC_RELAXED);
+}
+
 /* Copies between the ring and memory; at most as much as the ring holds. */
 static void ring_write(uint64_t position, const char *text, size_t size)
 {

@@ -40,5 +40,6 @@ void console_log_write(const char *text, size_t size);
 
 /* In a panic: stop taking the log's lock, since its holder may have been stopped. */
 void log_enter_panic(void);
+bool log_in_panic(void);
 
 #endif

@@ -17,17 +17,16 @@ enum lock_class {
     LOCK_VMSPACE,      /* struct vmspace: mappings, page tables */
     LOCK_VMO,          /* struct vmo: pages */
     LOCK_FUTEX,        /* a futex bucket */
-    LOCK_OBJECT,       /* struct object: signals, observers */
     LOCK_CONSOLE,      /* console input queue */
-    LOCK_WAIT,         /* a thread's wait state */
+    LOCK_OBJECT,       /* struct object: signals, observers */
     LOCK_TIMERS,       /* a hart's timer queue */
     LOCK_RUN_QUEUE,    /* a hart's run queue */
-    LOCK_ACCOUNT,      /* unused: accounts are atomic */
     LOCK_KERNEL_MAP,   /* the kernel's own page tables and vmap area */
     LOCK_SLAB,         /* a slab cache */
     LOCK_PAGE_CACHE,   /* a hart's cache of free pages */
     LOCK_PAGES,        /* the page allocator */
-    LOCK_LOG,          /* the log ring and console output */
+    LOCK_LOG,          /* the log ring */
+    LOCK_CONSOLE_OUTPUT, /* the UART's transmitter */
     LOCK_CLASS_COUNT,
 };
 

@@ -34,14 +34,16 @@ class Argument:
             sys.exit(f"{where}: argument '{text}' is not 'name: type'")
         self.name, self.type = match.groups()
         self.object = self.rights = self.pointer = None
-        handle = re.fullmatch(r"(\w+)\[([A-Z|]*)\]", self.type)
+        handle = re.fullmatch(r"(value )?(\w+)\[([A-Z|]*)\]", self.type)
         pointer = re.fullmatch(r"(in|out|inout) (\w+)", self.type)
         if handle:
-            self.object = handle.group(1)
-            self.rights = [r for r in handle.group(2).split("|") if r]
+            self.by_value = handle.group(1) is not None
+            self.object = handle.group(2)
+            self.rights = [r for r in handle.group(3).split("|") if r]
             if self.object not in OBJECTS or any(r not in RIGHTS for r in self.rights):
                 sys.exit(f"{where}: unknown object type or right in '{self.type}'")
-            self.user, self.kernel = "ftl_handle_t", f"struct {self.kernel_struct()} *"
+            self.user = "ftl_handle_t"
+            self.kernel = "ftl_handle_t" if self.by_value else f"struct {self.kernel_struct()} *"
         elif pointer:
             self.pointer = pointer.group(1)
             target = pointer.group(2)
@@ -138,6 +140,12 @@ enum {{
         write(f"{directory}/ftl/{group}.h", text + "#endif\n")
 
 
+def register_value(arg):
+    """32-bit values lie sign-extended in registers; as such they pass on for free, and the kernel truncates."""
+    widen = "(int32_t)" if arg.user in ("uint32_t", "int32_t", "ftl_rights_t") else ""
+    return f"(unsigned long){widen}{arg.name}"
+
+
 def stubs(calls, path):
     text = BANNER
     text += "#include <ftl/call_numbers.h>\n"
@@ -150,16 +158,18 @@ struct result {
 };
 
 /*
- * Enters the kernel: a one-instruction assembly function per isolation mode. Its C prototype places the
- * call number in a7, the arguments in a0 to a5, and leaves a6 unused.
+ * The ways into the kernel (user/lib/src/raw_call.c): one per number of arguments, which the call's number
+ * follows. Both names of each are one function; the second is for calls without a value.
  */
-struct result ftl_raw_call(unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4,
-                           unsigned long a5, unsigned long unused, unsigned long number);
 """
+    for count in range(MAX_ARGS + 1):
+        params = ", ".join(["unsigned long"] * (count + 1))
+        text += f"struct result ftl_raw_call{count}({params});\n"
+        text += f"ftl_status_t ftl_raw_status{count}({params});\n"
     for call in calls:
-        values = [f"(unsigned long){a.name}" for a in call.args]
-        values += ["0"] * (7 - len(values)) + [f"FTL_CALL_{call.name.upper()}"]
-        invoke = f"ftl_raw_call({', '.join(values)})"
+        values = [register_value(a) for a in call.args] + [f"FTL_CALL_{call.name.upper()}"]
+        kind = "call" if call.value else "status"
+        invoke = f"ftl_raw_{kind}{len(call.args)}({', '.join(values)})"
         text += f"\n{prototype(call)}\n{{\n"
         if call.name in NO_RETURN:
             text += f"    {invoke};\n    __builtin_unreachable();\n"
@@ -168,7 +178,7 @@ struct result ftl_raw_call(unsigned long a0, unsigned long a1, unsigned long a2,
             text += f"    if (result.status == FTL_OK) {{\n        *{call.value.name} = ({call.value.user})result.value;\n    }}\n"
             text += "    return (ftl_status_t)result.status;\n"
         else:
-            text += f"    return (ftl_status_t){invoke}.status;\n"
+            text += f"    return {invoke};\n"
         text += "}\n"
     write(path, text)
 
@@ -183,7 +193,7 @@ def rights_mask(rights):
 
 
 def kernel(calls, directory):
-    structs = sorted({a.kernel_struct() for c in calls for a in c.args if a.object})
+    structs = sorted({a.kernel_struct() for c in calls for a in c.args if a.object and not a.by_value})
     text = f"{BANNER}#ifndef CALLS_GEN_H\n#define CALLS_GEN_H\n\n#include \"kernel/call.h\"\n\n"
     text += "".join(f"struct {s};\n" for s in structs) + "\n"
     text += "".join(kernel_prototype(c) + ";\n" for c in calls)
@@ -196,7 +206,7 @@ def kernel(calls, directory):
         text += f"\nstatic struct call_result decode_{call.name}({params})\n{{\n"
         for i in range(len(call.args), MAX_ARGS):
             text += f"    (void)a{i};\n"
-        objects = [(i, a) for i, a in enumerate(call.args) if a.object]
+        objects = [(i, a) for i, a in enumerate(call.args) if a.object and not a.by_value]
         for index, arg in objects:
             text += f"    struct object *o{index};\n"
         if objects:
@@ -208,7 +218,9 @@ def kernel(calls, directory):
             text += f"    if (status != FTL_OK) {{\n{release}        return call_status(status);\n    }}\n"
         passed = []
         for index, arg in enumerate(call.args):
-            if arg.object == "any":
+            if arg.object and arg.by_value:
+                passed.append(f"a{index}")
+            elif arg.object == "any":
                 passed.append(f"o{index}")
             elif arg.object:
                 passed.append(f"(struct {arg.object} *)o{index}")

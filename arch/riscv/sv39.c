@@ -398,7 +398,20 @@ void page_table_copy_roots(struct page_table *table, const struct page_table *fr
     }
 }
 
-void page_table_trim(struct page_table *table, vaddr_t va, size_t size)
+/* Moves the pages of the tables that these entries point to, and of those below, to the list. */
+static void detach_tables(pte_t *entries, struct list *pages)
+{
+    for (size_t i = 0; i < ENTRY_COUNT; i++) {
+        if (!pte_is_valid(entries[i])) {
+            continue;
+        }
+        ASSERT(!pte_is_leaf(entries[i]));
+        list_push_back(pages, &phys_to_page(pte_address(entries[i]))->link);
+        set_pte(&entries[i], 0);
+    }
+}
+
+void page_table_detach(struct page_table *table, vaddr_t va, size_t size, struct list *pages)
 {
     assert_range(va, size);
     while (size > 0) {
@@ -406,10 +419,16 @@ void page_table_trim(struct page_table *table, vaddr_t va, size_t size)
         size_t part = entry_part(va, size, LEVEL_ROOT);
         ASSERT(part == level_size(LEVEL_ROOT) && !pte_is_leaf(root));
         if (pte_is_valid(root)) {
-            free_tables(table, pte_table(root), ENTRY_COUNT);
-            memset(pte_table(root), 0, PAGE_SIZE);
+            detach_tables(pte_table(root), pages);
         }
         va += part;
         size -= part;
+    }
+}
+
+void page_table_free_detached(struct page_table *table, struct list *pages)
+{
+    for (struct list *node = list_pop_front(pages); node != NULL; node = list_pop_front(pages)) {
+        free_table_page(table->account, page_to_phys(LIST_ENTRY(node, struct page, link)));
     }
 }

@@ -37,9 +37,10 @@ static const struct rule rules[] = {
 #define CALL_MASK   0x00000fffu /* opcode and rd */
 #define CALL_JAL    0x000000efu /* jal ra */
 #define CALL_JALR   0x000000e7u /* jalr ra, with funct3 0 */
+#define JUMP_JAL    0x0000006fu /* jal zero */
 #define BEQ_MASK    0x0000707fu
 #define BEQ_MATCH   0x00000063u
-#define CHECK_SKIP  8 /* a check is beq a, b, .+8; ebreak */
+#define SKIP_ONE    8 /* a branch over the next instruction */
 
 struct verifier {
     const struct sandbox_verify_input *input;
@@ -101,8 +102,18 @@ static bool is_entry(const struct verifier *v, size_t index)
 /* beq a, b, .+8; ebreak: goes on only if a equals b. Its target is no join. */
 static bool is_check(const struct verifier *v, size_t index, const struct sandbox_insn *insn)
 {
-    return (word_at(v, index) & BEQ_MASK) == BEQ_MATCH && insn->imm_low == CHECK_SKIP &&
+    return (word_at(v, index) & BEQ_MASK) == BEQ_MATCH && insn->imm_low == SKIP_ONE &&
            index + 1 < v->count && word_at(v, index + 1) == WORD_EBREAK;
+}
+
+/*
+ * A branch over a jump: what assemblers make of a conditional branch to a place too far away.
+ * Nothing but the branch leads behind the jump, so that is no join either.
+ */
+static bool is_far_branch(const struct verifier *v, size_t index, const struct sandbox_insn *insn)
+{
+    return insn->form->class == SANDBOX_CLASS_BRANCH && insn->imm_low == SKIP_ONE &&
+           index + 1 < v->count && (word_at(v, index + 1) & CALL_MASK) == JUMP_JAL;
 }
 
 static bool is_target(const struct verifier *v, size_t index)
@@ -157,7 +168,7 @@ static bool scan_branch(struct verifier *v, const struct sandbox_insn *insn, siz
     size_t target = index_of(v, address);
     bool to_gate = insn->form->class == SANDBOX_CLASS_JAL && address == FTL_GATE_OFFSET;
 
-    if (is_check(v, index, insn)) {
+    if (is_check(v, index, insn) || is_far_branch(v, index, insn)) {
         return true;
     }
     if (!require(v, target < v->count || to_gate, SANDBOX_RULE_TARGET, index)) {
@@ -287,7 +298,39 @@ static bool join(struct verifier *v, size_t index)
     return true;
 }
 
-/* Follows one instruction; a check is two. *index is moved on. */
+/* A far branch: the jump is followed on its own, then the branch's own state goes on. */
+static bool follow_far_branch(struct verifier *v, size_t jump)
+{
+    struct sandbox_state state = v->state;
+    struct sandbox_insn insn;
+
+    if (!join(v, jump)) {
+        return false;
+    }
+    if (sandbox_decode(&v->decoder, word_at(v, jump), &insn) && !follow_direct(v, &insn, jump)) {
+        return false;
+    }
+    v->state = state;
+    v->live = true;
+    return true;
+}
+
+/* A branch that stands alone, or with the instruction behind it. *index is behind the branch. */
+static bool follow_branch(struct verifier *v, const struct sandbox_insn *insn, size_t at,
+                          size_t *index)
+{
+    if (is_check(v, at, insn)) {
+        sandbox_assume_equal(&v->state, insn->rs1, insn->rs2, v->input->image_size);
+        (*index)++;
+        return true;
+    }
+    if (is_far_branch(v, at, insn)) {
+        return follow_far_branch(v, (*index)++);
+    }
+    return follow_direct(v, insn, at);
+}
+
+/* Follows one instruction, or a check or far branch, which are two. *index is moved on. */
 static bool follow_word(struct verifier *v, size_t *index)
 {
     size_t at = (*index)++;
@@ -304,13 +347,7 @@ static bool follow_word(struct verifier *v, size_t *index)
     case SANDBOX_CLASS_EBREAK: v->live = false; return require(v, false, SANDBOX_RULE_TRAP, at);
     case SANDBOX_CLASS_JAL: return follow_direct(v, &insn, at);
     case SANDBOX_CLASS_JALR: return follow_indirect(v, &insn, at);
-    case SANDBOX_CLASS_BRANCH:
-        if (!is_check(v, at, &insn)) {
-            return follow_direct(v, &insn, at);
-        }
-        sandbox_assume_equal(&v->state, insn.rs1, insn.rs2, v->input->image_size);
-        (*index)++;
-        return true;
+    case SANDBOX_CLASS_BRANCH: return follow_branch(v, &insn, at, index);
     default: break;
     }
     if (sandbox_is_access(&insn)) {

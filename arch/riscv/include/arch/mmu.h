@@ -7,6 +7,7 @@
 #define ARCH_MMU_H
 
 #include "arch/phys.h" /* DIRECT_MAP_BASE, phys_to_virt, virt_to_phys */
+#include "kernel/list.h"
 #include "kernel/types.h"
 #include "mm/account.h"
 
@@ -87,10 +88,12 @@ bool page_table_query(const struct page_table *table, vaddr_t va, paddr_t *pa,
  */
 bool page_table_prepare_roots(struct page_table *table, vaddr_t va, size_t size);
 /*
- * Frees the table pages that lie below the tables which the root entries of [va, va + size), whole gigapages,
- * point to; nothing may be mapped there. Those tables stay, empty, since copies of the root share them.
+ * Takes the table pages that lie below the tables which the root entries of [va, va + size), whole gigapages, point to
+ * out of the table; nothing may be mapped there. Those tables stay, empty, since copies of the root share them. The
+ * pages go back to the allocator by page_table_free_detached(), when no TLB may hold a way to them any more.
  */
-void page_table_trim(struct page_table *table, vaddr_t va, size_t size);
+void page_table_detach(struct page_table *table, vaddr_t va, size_t size, struct list *pages);
+void page_table_free_detached(struct page_table *table, struct list *pages);
 
 /* Copies the root entries for [va, va + size) from another table. */
 void page_table_copy_roots(struct page_table *table, const struct page_table *from, vaddr_t va,

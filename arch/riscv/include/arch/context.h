@@ -1,0 +1,64 @@
+/*
+ * The registers of a thread while it does not run, and the ways in and out of it (entry.S). The kernel
+ * keeps no stack per thread: all that a stopped thread is lies here.
+ */
+#ifndef ARCH_CONTEXT_H
+#define ARCH_CONTEXT_H
+
+#include "kernel/types.h"
+
+struct fpu_state {
+    uint64_t f[32];
+    uint64_t fcsr;
+    unsigned hart; /* index of the hart whose registers hold these values too, if it agrees */
+};
+
+struct context {
+    uint64_t pc;
+    uint64_t x[31];   /* x1 to x31 */
+    uint64_t sstatus; /* to resume with */
+    uint64_t call;    /* not 0: stopped in a call, where only the callee-saved registers matter */
+    struct fpu_state *fpu; /* NULL until the thread first uses the FPU */
+};
+
+/* Registers by ABI name: context->x[REG_A0]. */
+enum {
+    REG_RA = 0,
+    REG_SP = 1,
+    REG_GP = 2,
+    REG_TP = 3,
+    REG_A0 = 9,
+    REG_A1 = 10,
+    REG_S11 = 26,
+};
+
+/* A new thread's registers: all zero but these. `sandbox_base` is 0 for U-mode. */
+void context_init(struct context *context, vaddr_t entry, uint64_t argument, vaddr_t stack, vaddr_t tls,
+                  vaddr_t sandbox_base);
+
+/* What the call in which the thread stopped returns. */
+static inline void context_set_result(struct context *context, int64_t status, uint64_t value)
+{
+    context->x[REG_A0] = (uint64_t)status;
+    context->x[REG_A1] = value;
+}
+
+/* Saves the FP registers when they are this context's and were changed. Before another hart may run it. */
+void context_save_fpu(struct context *context);
+
+/* Makes the context the one to resume on this hart: FP registers, and where entry.S saves to. */
+void context_activate(struct context *context);
+
+/* No context runs on this hart (it goes idle, or its thread ended). */
+void context_deactivate(void);
+
+/* Forgets an ended thread's FP state, which may still be in a hart's registers. */
+void context_forget(struct context *context);
+
+/* Leaves the kernel for the active context of this hart. */
+_Noreturn void context_resume(struct context *context);
+
+/* Writes the registers to the log. */
+void context_log(const struct context *context);
+
+#endif

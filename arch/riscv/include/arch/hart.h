@@ -1,0 +1,74 @@
+/*
+ * The hart that executes: its identity and its part of the architecture's state. In kernel mode tp points
+ * to the hart's struct arch_hart, which is the first member of its struct hart (kernel/hart.h).
+ */
+#ifndef ARCH_HART_H
+#define ARCH_HART_H
+
+#include "kernel/types.h"
+
+struct context;
+struct fpu_state;
+
+/* The first four members are known to entry.S (arch/offsets.h). */
+struct arch_hart {
+    struct context *context;  /* of the thread that runs, where trap entry saves registers */
+    uintptr_t stack_top;      /* of the kernel stack, empty whenever a process runs */
+    uintptr_t scratch;        /* entry.S: one register, for a few instructions */
+    uintptr_t emergency_top;  /* stack for reporting the overflow of the other */
+    unsigned index;           /* in harts[] */
+    hart_id_t id;             /* the hardware's number */
+    uint64_t satp;            /* loaded now */
+    const void *vmspace;      /* whose root is loaded, or whose window is in use; NULL: none. Read by all */
+    int plic_context;         /* S-mode context at the PLIC, -1 for none */
+    struct fpu_state *fpu_owner; /* whose values the FP registers hold, or NULL */
+};
+
+static inline struct arch_hart *arch_hart_self(void)
+{
+    struct arch_hart *self;
+    __asm__("mv %0, tp" : "=r"(self));
+    return self;
+}
+
+/* Index of this hart: 0 to MAX_HARTS - 1, dense. Constant while kernel code runs. */
+static inline unsigned hart_index(void)
+{
+    return arch_hart_self()->index;
+}
+
+/* To be called in loops that wait for another hart. Encodes Zihintpause's pause, a no-op elsewhere. */
+static inline void arch_relax(void)
+{
+    __asm__ volatile(".word 0x0100000f" ::: "memory");
+}
+
+/* Waits until an interrupt is pending and handles all that are. Interrupts stay off. */
+void hart_wait_for_interrupt(void);
+
+/* Makes this hart take a software interrupt as soon as it returns to a process. */
+void hart_interrupt_self(void);
+
+/* Sends inter-processor interrupts to the harts whose bits (hart indices) are set. */
+void hart_send_ipi(uint64_t hart_mask);
+
+/*
+ * Starts hart `index`, whose struct arch_hart has id and stacks filled in: it calls hart_main(index). False
+ * and a logged reason when the firmware refuses.
+ */
+bool hart_start(unsigned index);
+void hart_main(unsigned index);
+
+/* Stops this hart for good. */
+_Noreturn void hart_halt(void);
+
+/* Instructions this hart has retired since reset, 0 where the counter cannot be read. */
+uint64_t hart_instructions(void);
+
+/* Order every earlier access before every later one, for all harts. */
+static inline void memory_barrier(void)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+#endif

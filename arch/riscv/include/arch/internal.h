@@ -1,0 +1,55 @@
+/* What the files of arch/riscv share with each other alone. */
+#ifndef ARCH_INTERNAL_H
+#define ARCH_INTERNAL_H
+
+#include "arch/context.h"
+
+/* An SBI call's result (SBI spec, "Binary Encoding"). */
+struct sbi_result {
+    long error;
+    long value;
+};
+
+/* Extensions found by sbi_init(). */
+struct sbi_features {
+    bool console; /* DBCN */
+    bool time;
+    bool ipi;
+    bool rfence;
+    bool hsm;
+    bool reset; /* SRST */
+};
+extern struct sbi_features sbi;
+
+void sbi_set_timer(uint64_t ticks);
+void sbi_send_ipi(uint64_t hart_mask); /* bits are hart indices here and below */
+void sbi_remote_sfence(uint64_t hart_mask, vaddr_t va, size_t size);
+void sbi_remote_fence_i(uint64_t hart_mask);
+struct sbi_result sbi_hart_start(hart_id_t id, paddr_t start, uint64_t opaque);
+void sbi_system_reset(bool reboot);
+
+/* Bits of all harts that run kernel code by now, this one left out. */
+uint64_t other_harts(void);
+
+/* Gives a thread without one an FP state; false when it has one already or memory is out. */
+bool context_enable_fpu(struct context *context);
+
+/* Handles pending interrupt number `cause`. */
+void interrupt_handle(unsigned long cause);
+void plic_handle(void);
+
+/* entry.S */
+extern char trap_entry[];
+extern char gate_page_code[];
+extern char uaccess_fault[];
+/* boot.S */
+extern char secondary_start[];
+extern char secondary_virtual[];
+/* kernel.ld */
+extern char __image_start[], __text_end[], __rodata_end[], __image_end[], __uaccess_start[], __uaccess_end[];
+extern char __boot_stack_guard[], __boot_stack[], __boot_stack_top[], __data_end[], __gate_page[];
+
+/* Physical address of something inside the kernel image. */
+paddr_t image_to_phys(const void *address);
+
+#endif

@@ -1,0 +1,171 @@
+/*
+ * Traps: what entry.S calls. Faults of a process end the process, with a report; interrupts are handled and the
+ * scheduler says who goes on; a trap in the kernel is a fault in a copy routine, or a bug.
+ */
+#include "arch/csr.h"
+#include "arch/hart.h"
+#include "arch/internal.h"
+#include "arch/offsets.h"
+#include "arch/platform.h"
+#include "arch/tlb.h"
+#include "arch/uaccess.h"
+
+#include "kernel/assert.h"
+#include "kernel/call.h"
+#include "kernel/hart.h"
+#include "kernel/panic.h"
+#include "kernel/process.h"
+#include "kernel/sandbox/report.h"
+#include "kernel/thread.h"
+
+struct kernel_frame {
+    uint64_t pc;
+    uint64_t x[31];
+    uint64_t sstatus;
+    uint64_t padding; /* sp stays 16-byte aligned */
+};
+_Static_assert(sizeof(struct kernel_frame) == KERNEL_FRAME_SIZE, "offsets.h");
+_Static_assert(offsetof(struct kernel_frame, sstatus) == KERNEL_FRAME_SSTATUS, "offsets.h");
+_Static_assert(sizeof(struct call_entry) == 1 << CALL_ENTRY_SHIFT, "offsets.h");
+_Static_assert(offsetof(struct call_entry, fn) == CALL_ENTRY_FN, "offsets.h");
+_Static_assert(offsetof(struct call_entry, slow) == CALL_ENTRY_SLOW, "offsets.h");
+
+/* scounteren: processes may read time and instret; cycle is left out as a side channel of the hardware's. */
+#define COUNTERS_FOR_PROCESSES ((1 << 1) | (1 << 2))
+
+/* Called by entry.S. */
+struct context *trap_from_process(unsigned long cause, unsigned long value);
+void trap_from_kernel(struct kernel_frame *frame, unsigned long cause, unsigned long value);
+
+static const char *const cause_names[] = {
+    [CAUSE_INSTRUCTION_MISALIGNED] = "misaligned jump",
+    [CAUSE_INSTRUCTION_ACCESS] = "instruction access fault",
+    [CAUSE_ILLEGAL_INSTRUCTION] = "illegal instruction",
+    [CAUSE_BREAKPOINT] = "breakpoint",
+    [CAUSE_LOAD_MISALIGNED] = "misaligned load",
+    [CAUSE_LOAD_ACCESS] = "load access fault",
+    [CAUSE_STORE_MISALIGNED] = "misaligned store",
+    [CAUSE_STORE_ACCESS] = "store access fault",
+    [CAUSE_USER_CALL] = "ecall from U-mode",
+    [CAUSE_SUPERVISOR_CALL] = "ecall from S-mode",
+    [CAUSE_INSTRUCTION_PAGE_FAULT] = "instruction page fault",
+    [CAUSE_LOAD_PAGE_FAULT] = "load page fault",
+    [CAUSE_STORE_PAGE_FAULT] = "store page fault",
+};
+
+static const char *cause_name(unsigned long cause)
+{
+    if (cause < ARRAY_SIZE(cause_names) && cause_names[cause] != NULL) {
+        return cause_names[cause];
+    }
+    return "unknown exception";
+}
+
+void trap_init_hart(void)
+{
+    csr_write(sscratch, 0);
+    csr_write(stvec, trap_entry);
+    csr_write(scounteren, COUNTERS_FOR_PROCESSES);
+    csr_clear(sstatus, SSTATUS_SUM | SSTATUS_FS);
+    csr_write(sie, 1UL << INTERRUPT_SOFTWARE | 1UL << INTERRUPT_TIMER | 1UL << INTERRUPT_EXTERNAL);
+}
+
+void interrupt_handle(unsigned long cause)
+{
+    switch (cause) {
+    case INTERRUPT_SOFTWARE:
+        csr_clear(sip, 1UL << INTERRUPT_SOFTWARE);
+        hart_handle_ipi();
+        break;
+    case INTERRUPT_TIMER:
+        sched_timer_interrupt();
+        break;
+    case INTERRUPT_EXTERNAL:
+        plic_handle();
+        break;
+    default:
+        panic("interrupt %lu, which was never enabled", cause);
+    }
+}
+
+static bool page_fault(struct thread *thread, unsigned long cause, vaddr_t address)
+{
+    unsigned access = cause == CAUSE_STORE_PAGE_FAULT        ? FTL_MAP_WRITE
+                      : cause == CAUSE_LOAD_PAGE_FAULT       ? FTL_MAP_READ
+                                                             : FTL_MAP_EXEC;
+    ftl_status_t status = vmspace_fault(thread->process->vmspace, address, access);
+    if (status == FTL_ERR_NO_MEMORY || status == FTL_ERR_LIMIT) {
+        process_fault("no memory for the page at %#lx (%s)", address, ftl_strerror(status));
+        return true;
+    }
+    return status == FTL_OK;
+}
+
+/* Sandboxed code: explains a trap of a guard or landing-pad check by the instructions around it. */
+static bool report_sandbox_trap(struct thread *thread)
+{
+    struct context *context = &thread->context;
+    uint32_t code[SANDBOX_TRAP_WORDS];
+    vaddr_t first = context->pc - SANDBOX_TRAP_BEFORE * sizeof(uint32_t);
+    for (size_t i = 0; i < ARRAY_SIZE(code); i++) {
+        if (copy_in_word(&code[i], first + i * sizeof(uint32_t)) != FTL_OK) {
+            code[i] = 0;
+        }
+    }
+    struct sandbox_trap trap;
+    if (!sandbox_decode_trap(code, &trap)) {
+        return false;
+    }
+    uint64_t address = trap.address_register == 0 ? 0 : context->x[trap.address_register - 1];
+    process_fault("%s outside the sandbox at %#lx", trap.what, (unsigned long)(address + (uint64_t)trap.offset));
+    return true;
+}
+
+static void exception_from_process(unsigned long cause, unsigned long value)
+{
+    struct thread *thread = thread_current();
+    switch (cause) {
+    case CAUSE_INSTRUCTION_PAGE_FAULT:
+    case CAUSE_LOAD_PAGE_FAULT:
+    case CAUSE_STORE_PAGE_FAULT:
+        if (!page_fault(thread, cause, value)) {
+            process_fault("%s at address %#lx", cause_name(cause), value);
+        }
+        break;
+    case CAUSE_ILLEGAL_INSTRUCTION:
+        if (!context_enable_fpu(&thread->context)) {
+            process_fault("illegal instruction %#010lx", value);
+        }
+        break;
+    case CAUSE_BREAKPOINT:
+        if (thread->process->vmspace->isolation != FTL_ISOLATION_SANDBOX || !report_sandbox_trap(thread)) {
+            process_fault("breakpoint");
+        }
+        break;
+    default:
+        process_fault("%s at address %#lx", cause_name(cause), value);
+    }
+}
+
+struct context *trap_from_process(unsigned long cause, unsigned long value)
+{
+    if ((cause & SCAUSE_INTERRUPT) != 0) {
+        interrupt_handle(cause & ~SCAUSE_INTERRUPT);
+    } else {
+        exception_from_process(cause, value);
+    }
+    return sched_resume();
+}
+
+void trap_from_kernel(struct kernel_frame *frame, unsigned long cause, unsigned long value)
+{
+    bool copying = frame->pc >= (uintptr_t)__uaccess_start && frame->pc < (uintptr_t)__uaccess_end;
+    if (copying && (cause == CAUSE_LOAD_PAGE_FAULT || cause == CAUSE_STORE_PAGE_FAULT || cause == CAUSE_LOAD_ACCESS ||
+                    cause == CAUSE_STORE_ACCESS)) {
+        frame->pc = (uintptr_t)uaccess_fault;
+        return;
+    }
+    const char *what = (cause & SCAUSE_INTERRUPT) != 0 ? "interrupt in the kernel" : cause_name(cause);
+    struct panic_registers registers = { .pc = frame->pc, .x = frame->x, .frame = frame->x[7] };
+    panic_at(&registers, "%s: scause %#lx, stval %#lx, sstatus %#lx", what, cause, value, frame->sstatus);
+}

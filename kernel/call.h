@@ -1,0 +1,50 @@
+/*
+ * Kernel calls: what the generated dispatch (calls.gen.c, from calls.def) and the calls themselves share.
+ * A call named X is implemented by sys_X(); it gets objects with a reference that the decoder holds for the
+ * length of the call.
+ */
+#ifndef KERNEL_CALL_H
+#define KERNEL_CALL_H
+
+#include <ftl/status.h>
+
+#include "kernel/types.h"
+
+/* Returned in a0 and a1. */
+struct call_result {
+    int64_t status; /* FTL_OK, FTL_ERR_..., or CALL_STOPPED */
+    uint64_t value; /* on success */
+};
+
+/* Status inside the kernel only: the thread does not return to its process now. Slow calls only. */
+#define CALL_STOPPED 1
+
+typedef struct call_result (*call_fn)(unsigned long a0, unsigned long a1, unsigned long a2,
+                                      unsigned long a3, unsigned long a4, unsigned long a5);
+
+/* Known to entry.S. */
+struct call_entry {
+    call_fn fn;
+    uint64_t slow; /* may stop or switch the thread */
+};
+
+extern const struct call_entry call_table[];
+extern const uint64_t call_count;
+extern const char *const call_names[];
+
+static inline struct call_result call_status(ftl_status_t status)
+{
+    return (struct call_result){ .status = status };
+}
+
+static inline struct call_result call_value(uint64_t value)
+{
+    return (struct call_result){ .status = FTL_OK, .value = value };
+}
+
+static inline struct call_result call_stopped(void)
+{
+    return (struct call_result){ .status = CALL_STOPPED };
+}
+
+#endif

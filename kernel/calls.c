@@ -1,0 +1,431 @@
+/*
+ * Kernel calls on processes, threads, vmspaces, VMOs and handles: they check and copy arguments, the objects' own files do
+ * the work. Dispatch and handle look-up are generated (calls.gen.c). What happens after a call that may stop is here too.
+ */
+#include "calls.gen.h"
+
+#include <ftl/environ_format.h>
+#include <ftl/sandbox_abi.h>
+
+#include "kernel/handle.h"
+#include "kernel/hart.h"
+#include "kernel/process.h"
+#include "kernel/string.h"
+#include "kernel/system.h"
+#include "kernel/thread.h"
+#include "mm/slab.h"
+#include "mm/vmo.h"
+#include "mm/vmspace.h"
+
+#define COPY_PIECE 512 /* bytes on the stack between a VMO and a process */
+
+/* Called by entry.S after a slow call: what to resume. */
+struct context *call_finish(struct call_result result);
+/* Called by entry.S for a number outside the table. */
+struct call_result call_unknown(void);
+
+struct context *call_finish(struct call_result result)
+{
+    if (result.status != CALL_STOPPED) {
+        context_set_result(&thread_current()->context, result.status, result.value);
+    }
+    return sched_resume();
+}
+
+struct call_result call_unknown(void)
+{
+    return call_status(FTL_ERR_UNKNOWN_CALL);
+}
+
+/* Gives the current process a handle. Takes over the reference to the object, also on failure. */
+static struct call_result give_handle(struct object *object, ftl_rights_t rights)
+{
+    ftl_handle_t handle;
+    ftl_status_t status = handle_insert(&process_current()->handles, object, rights, &handle);
+    if (status != FTL_OK) {
+        object_put(object);
+        return call_status(status);
+    }
+    return call_value(handle);
+}
+
+/* Handles. */
+
+struct call_result sys_handle_close(ftl_handle_t handle)
+{
+    struct object *object;
+    ftl_rights_t rights;
+    ftl_status_t status = handle_remove(&process_current()->handles, handle, 0, &object, &rights);
+    if (status == FTL_OK) {
+        object_close(object);
+    }
+    return call_status(status);
+}
+
+struct call_result sys_handle_duplicate(ftl_handle_t handle, ftl_rights_t rights)
+{
+    struct handle_table *table = &process_current()->handles;
+    ftl_rights_t held;
+    struct object *object;
+    ftl_status_t status = handle_table_lookup(table, handle, OBJECT_ANY, FTL_RIGHT_DUPLICATE, &object);
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    status = handle_table_rights(table, handle, &held);
+    if (status == FTL_OK && rights != FTL_RIGHTS_SAME && (rights & ~held) != 0) {
+        status = FTL_ERR_MISSING_RIGHT;
+    }
+    if (status != FTL_OK) {
+        object_put(object);
+        return call_status(status);
+    }
+    return give_handle(object, rights == FTL_RIGHTS_SAME ? held : rights);
+}
+
+/* Processes. */
+
+struct call_result sys_process_self(void)
+{
+    struct process *process = process_current();
+    object_get(&process->object);
+    return give_handle(&process->object, FTL_RIGHTS_ALL);
+}
+
+struct call_result sys_process_create(struct vmspace *vmspace, vaddr_t name, size_t name_size, uint64_t memory_limit)
+{
+    char copy[FTL_NAME_MAX] = { 0 };
+    if (name_size == 0 || name_size >= sizeof(copy)) {
+        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    }
+    ftl_status_t status = copy_in(copy, name, name_size);
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    struct process *process = process_create(vmspace, copy, memory_limit, &status);
+    return process == NULL ? call_status(status) : give_handle(&process->object, FTL_RIGHTS_ALL);
+}
+
+struct call_result sys_process_load(struct process *process, struct vmo *image, uint64_t offset, uint64_t size)
+{
+    return call_status(process_load(process, image, offset, size));
+}
+
+/* Moves the handle from one table to the other; the caller's stays when that fails. */
+static struct call_result grant(struct process *process, ftl_handle_t handle, ftl_rights_t rights)
+{
+    struct handle_table *own = &process_current()->handles;
+    struct object *object;
+    ftl_rights_t held;
+    ftl_status_t status = handle_table_rights(own, handle, &held);
+    if (status == FTL_OK && rights != FTL_RIGHTS_SAME && (rights & ~held) != 0) {
+        status = FTL_ERR_MISSING_RIGHT;
+    }
+    if (status == FTL_OK) {
+        status = handle_table_lookup(own, handle, OBJECT_ANY, FTL_RIGHT_TRANSFER, &object);
+    }
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    ftl_handle_t granted;
+    status = handle_insert(&process->handles, object, rights == FTL_RIGHTS_SAME ? held : rights, &granted);
+    if (status != FTL_OK) {
+        object_put(object);
+        return call_status(status);
+    }
+    struct object *removed;
+    status = handle_remove(own, handle, FTL_RIGHT_TRANSFER, &removed, &held);
+    if (status == FTL_OK) {
+        object_put(removed);
+        return call_value(granted);
+    }
+    /* Another thread closed it meanwhile: then it was not ours to give. */
+    if (handle_remove(&process->handles, granted, 0, &removed, &held) == FTL_OK) {
+        object_put(removed);
+    }
+    return call_status(status);
+}
+
+struct call_result sys_process_grant(struct process *process, ftl_handle_t handle, ftl_rights_t rights)
+{
+    ftl_status_t status = process_hold_new(process);
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    struct call_result result = grant(process, handle, rights);
+    process_release(process);
+    return result;
+}
+
+struct call_result sys_process_start(struct process *process, vaddr_t environ, size_t size)
+{
+    if (size > FTL_ENVIRON_MAX) {
+        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    }
+    void *copy = size == 0 ? NULL : kalloc(size);
+    if (size != 0 && copy == NULL) {
+        return call_status(FTL_ERR_NO_MEMORY);
+    }
+    ftl_status_t status = size == 0 ? FTL_OK : copy_in(copy, environ, size);
+    if (status == FTL_OK) {
+        status = process_start(process, copy, size);
+    }
+    kfree(copy, size);
+    return call_status(status);
+}
+
+struct call_result sys_process_kill(struct process *process, int32_t status)
+{
+    process_kill(process, status);
+    return call_status(FTL_OK);
+}
+
+struct call_result sys_process_info(struct process *process, vaddr_t address)
+{
+    struct ftl_process_info info;
+    process_describe(process, &info);
+    return call_status(copy_out(address, &info, sizeof(info)));
+}
+
+struct call_result sys_process_exit(int32_t status)
+{
+    process_kill(process_current(), status);
+    return call_status(FTL_OK);
+}
+
+struct call_result sys_process_abort(uint32_t kind, vaddr_t pc)
+{
+    process_check_failed(kind, pc);
+    return call_status(FTL_OK);
+}
+
+struct call_result sys_system_next_process(ftl_handle_t system, uint64_t after)
+{
+    ftl_rights_t held;
+    struct object *object;
+    ftl_status_t status = handle_lookup(system, OBJECT_SYSTEM, FTL_RIGHT_READ, &object);
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    object_put(object);
+    status = handle_table_rights(&process_current()->handles, system, &held);
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    struct process *process = process_next(after);
+    if (process == NULL) {
+        return call_status(FTL_ERR_NOT_FOUND);
+    }
+    return give_handle(&process->object, FTL_RIGHT_READ | FTL_RIGHT_WAIT | (held & FTL_RIGHT_MANAGE));
+}
+
+/* Threads. */
+
+/* In a sandbox threads start at landing pads alone, and sp and tp always lie in the window. */
+static ftl_status_t check_thread(const struct vmspace *vmspace, vaddr_t entry, vaddr_t stack, vaddr_t tls)
+{
+    if (!IS_ALIGNED(stack, 16)) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    if (vmspace->isolation != FTL_ISOLATION_SANDBOX) {
+        return FTL_OK;
+    }
+    uint32_t word;
+    if (!vmspace_contains(vmspace, stack) || !vmspace_contains(vmspace, tls) || !IS_ALIGNED(entry, sizeof(word))) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    ftl_status_t status = copy_in(&word, entry, sizeof(word));
+    if (status != FTL_OK) {
+        return status;
+    }
+    return word == FTL_SANDBOX_PAD ? FTL_OK : FTL_ERR_INVALID_ARGUMENT;
+}
+
+struct call_result sys_thread_create(vaddr_t entry, uint64_t argument, vaddr_t stack, vaddr_t tls)
+{
+    struct process *process = process_current();
+    ftl_status_t status = check_thread(process->vmspace, entry, stack, tls);
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    struct thread *thread = thread_create(process, entry, argument, stack, tls, &status);
+    if (thread == NULL) {
+        return call_status(status);
+    }
+    object_get(&thread->object);
+    struct call_result result = give_handle(&thread->object, FTL_RIGHTS_ALL);
+    if (result.status != FTL_OK) {
+        thread_kill(thread); /* it ends before it has run */
+    }
+    thread_start(thread);
+    object_put(&thread->object);
+    return result;
+}
+
+struct call_result sys_thread_exit(vaddr_t clear)
+{
+    struct thread *thread = thread_current();
+    thread->exit_clear = clear;
+    thread_kill(thread);
+    return call_status(FTL_OK);
+}
+
+static struct call_result sleep_resume(struct thread *thread)
+{
+    (void)thread;
+    return call_status(FTL_OK);
+}
+
+struct call_result sys_thread_sleep(nsec_t deadline)
+{
+    thread_wait_begin(sleep_resume, NULL);
+    return thread_wait_commit(deadline);
+}
+
+struct call_result sys_thread_yield(void)
+{
+    sched_yield();
+    return call_status(FTL_OK);
+}
+
+struct call_result sys_thread_set_tls(vaddr_t tls)
+{
+    struct thread *thread = thread_current();
+    const struct vmspace *vmspace = thread->process->vmspace;
+    if (vmspace->isolation == FTL_ISOLATION_SANDBOX && !vmspace_contains(vmspace, tls)) {
+        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    }
+    thread->context.x[REG_TP] = tls; /* where the way out of this call takes it from */
+    return call_status(FTL_OK);
+}
+
+/* vmspaces. */
+
+struct call_result sys_vmspace_self(void)
+{
+    struct vmspace *vmspace = process_current()->vmspace;
+    object_get(&vmspace->object);
+    return give_handle(&vmspace->object, FTL_RIGHTS_ALL);
+}
+
+struct call_result sys_vmspace_create(uint32_t isolation)
+{
+    if (isolation != FTL_ISOLATION_SANDBOX && isolation != FTL_ISOLATION_USER) {
+        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    }
+    ftl_status_t status;
+    struct vmspace *vmspace = vmspace_create((ftl_isolation_t)isolation, process_current()->account, &status);
+    return vmspace == NULL ? call_status(status) : give_handle(&vmspace->object, FTL_RIGHTS_ALL);
+}
+
+/* The rights a handle must have for a mapping with these permissions. */
+static ftl_rights_t rights_for(uint32_t permissions)
+{
+    ftl_rights_t rights = FTL_RIGHT_MAP;
+    rights |= (permissions & FTL_MAP_READ) != 0 ? FTL_RIGHT_READ : 0;
+    rights |= (permissions & FTL_MAP_WRITE) != 0 ? FTL_RIGHT_READ | FTL_RIGHT_WRITE : 0;
+    rights |= (permissions & FTL_MAP_EXEC) != 0 ? FTL_RIGHT_READ | FTL_RIGHT_EXECUTE : 0;
+    return rights;
+}
+
+/* What a later protect may ask for, given the handle's rights. */
+static uint32_t permissions_for(ftl_rights_t rights, ftl_isolation_t isolation)
+{
+    uint32_t permissions = 0;
+    permissions |= (rights & FTL_RIGHT_READ) != 0 ? FTL_MAP_READ : 0;
+    permissions |= (rights & FTL_RIGHT_WRITE) != 0 ? FTL_MAP_WRITE : 0;
+    permissions |= (rights & FTL_RIGHT_EXECUTE) != 0 && isolation == FTL_ISOLATION_USER ? FTL_MAP_EXEC : 0;
+    return permissions;
+}
+
+struct call_result sys_vmspace_map(struct vmspace *vmspace, ftl_handle_t vmo_handle, uint64_t offset, size_t size,
+                                   uint32_t permissions, vaddr_t address)
+{
+    struct handle_table *table = &process_current()->handles;
+    struct object *vmo;
+    ftl_rights_t rights;
+    ftl_status_t status = handle_table_lookup(table, vmo_handle, OBJECT_VMO, rights_for(permissions), &vmo);
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    status = handle_table_rights(table, vmo_handle, &rights);
+    if (status == FTL_OK && vmspace->isolation == FTL_ISOLATION_SANDBOX && (permissions & FTL_MAP_EXEC) != 0) {
+        status = FTL_ERR_NOT_SUPPORTED; /* only verified code runs in a window */
+    }
+    vaddr_t mapped = 0;
+    if (status == FTL_OK) {
+        struct map_request request = {
+            .vmo = (struct vmo *)vmo,
+            .offset = offset,
+            .size = size,
+            .address = address,
+            .permissions = permissions,
+            .permissions_max = permissions_for(rights, vmspace->isolation),
+            .owner = process_current()->vmspace == vmspace ? process_current() : NULL,
+        };
+        status = vmspace_map(vmspace, &request, &mapped);
+    }
+    object_put(vmo);
+    return status == FTL_OK ? call_value(mapped) : call_status(status);
+}
+
+struct call_result sys_vmspace_unmap(struct vmspace *vmspace, vaddr_t address, size_t size)
+{
+    return call_status(vmspace_unmap(vmspace, address, size));
+}
+
+struct call_result sys_vmspace_protect(struct vmspace *vmspace, vaddr_t address, size_t size, uint32_t permissions)
+{
+    return call_status(vmspace_protect(vmspace, address, size, permissions));
+}
+
+/* VMOs. */
+
+struct call_result sys_vmo_create(uint64_t size)
+{
+    if (size == 0 || size > VMO_SIZE_MAX) {
+        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    }
+    struct vmo *vmo = vmo_create(size, process_current()->account);
+    return vmo == NULL ? call_status(FTL_ERR_NO_MEMORY) : give_handle(&vmo->object, FTL_RIGHTS_ALL);
+}
+
+struct call_result sys_vmo_size(struct vmo *vmo)
+{
+    return call_value(vmo->size);
+}
+
+struct call_result sys_vmo_read(struct vmo *vmo, uint64_t offset, vaddr_t data, size_t size)
+{
+    char buffer[COPY_PIECE];
+    if (offset > vmo->size || size > vmo->size - offset) {
+        return call_status(FTL_ERR_OUT_OF_RANGE);
+    }
+    ftl_status_t status = FTL_OK;
+    for (size_t done = 0; done < size && status == FTL_OK;) {
+        size_t piece = size - done < sizeof(buffer) ? size - done : sizeof(buffer);
+        status = vmo_read(vmo, offset + done, buffer, piece);
+        if (status == FTL_OK) {
+            status = copy_out(data + done, buffer, piece);
+        }
+        done += piece;
+    }
+    return call_status(status);
+}
+
+struct call_result sys_vmo_write(struct vmo *vmo, uint64_t offset, vaddr_t data, size_t size)
+{
+    char buffer[COPY_PIECE];
+    if (offset > vmo->size || size > vmo->size - offset) {
+        return call_status(FTL_ERR_OUT_OF_RANGE);
+    }
+    ftl_status_t status = FTL_OK;
+    for (size_t done = 0; done < size && status == FTL_OK;) {
+        size_t piece = size - done < sizeof(buffer) ? size - done : sizeof(buffer);
+        status = copy_in(buffer, data + done, piece);
+        if (status == FTL_OK) {
+            status = vmo_write(vmo, offset + done, buffer, piece);
+        }
+        done += piece;
+    }
+    return call_status(status);
+}

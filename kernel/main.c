@@ -1,0 +1,221 @@
+/* From the first line of C to the first process: kernel_main() on the boot hart, hart_main() on the others. */
+#include <ftl/sandbox_abi.h>
+
+#include "arch/context.h"
+#include "arch/hart.h"
+#include "arch/platform.h"
+#include "arch/timer.h"
+
+#include "ipc/futex.h"
+#include "kernel/assert.h"
+#include "kernel/bootimage.h"
+#include "kernel/console.h"
+#include "kernel/devicetree.h"
+#include "kernel/first_process.h"
+#include "kernel/hart.h"
+#include "kernel/loader.h"
+#include "kernel/log.h"
+#include "kernel/process.h"
+#include "kernel/system.h"
+#include "kernel/thread.h"
+#include "mm/page.h"
+#include "mm/slab.h"
+#include "mm/vmo.h"
+#include "mm/vmspace.h"
+
+#define DTB_SIZE_MAX    (2 * MIB)
+#define EMERGENCY_ORDER 1U /* pages of a hart's emergency stack */
+
+/* Called by boot.S: the hart's id, physical addresses of the DTB and of the image, instructions retired until then. */
+_Noreturn void kernel_main(hart_id_t hart, paddr_t dtb, paddr_t load_address, uint64_t instructions);
+
+static struct boot_info boot_info;
+
+static void parse_device_tree(paddr_t dtb)
+{
+    struct boot_error error;
+    if (!IS_ALIGNED(dtb, sizeof(uint64_t)) || dtb >= DIRECT_MAP_SIZE - DTB_SIZE_MAX) {
+        panic("boot: the device tree's address %#lx is misaligned or out of reach", (unsigned long)dtb);
+    }
+    if (!devicetree_parse(phys_to_virt(dtb), DTB_SIZE_MAX, dtb, &boot_info, &error)) {
+        panic("boot: device tree refused: %s", error.text);
+    }
+    for (size_t i = 0; i < boot_info.warning_count; i++) {
+        log_line("boot: device tree: %s", boot_info.warnings[i]);
+    }
+}
+
+/* Memory beyond the direct map cannot be used. */
+static void clip_memory(void)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < boot_info.memory_count; i++) {
+        struct boot_range range = boot_info.memory[i];
+        if (range.end > DIRECT_MAP_SIZE) {
+            log_line("boot: RAM above %lu GiB is not used", DIRECT_MAP_SIZE >> 30);
+            range.end = DIRECT_MAP_SIZE;
+        }
+        if (range.start < range.end) {
+            boot_info.memory[kept++] = range;
+        }
+    }
+    boot_info.memory_count = kept;
+}
+
+/* The first free range of at least this size; panics without one. */
+static struct boot_range find_free(size_t size)
+{
+    struct boot_range range;
+    paddr_t cursor = 0;
+    while (boot_next_free(&boot_info, &cursor, &range)) {
+        if (range.end - range.start >= size) {
+            range.end = range.start + size;
+            return range;
+        }
+    }
+    panic("boot: no %zu bytes of free RAM in one piece", size);
+}
+
+static void init_pages(void)
+{
+    clip_memory();
+    if (boot_info.memory_count == 0) {
+        panic("boot: no RAM below %lu GiB", DIRECT_MAP_SIZE >> 30);
+    }
+    paddr_t start = boot_info.memory[0].start;
+    paddr_t end = boot_info.memory[boot_info.memory_count - 1].end;
+    size_t size = ALIGN_UP(page_array_size(start, end), PAGE_SIZE);
+    if (!boot_reserve(&boot_info, kernel_image_start(), kernel_image_end(), false)) {
+        panic("boot: too many reserved ranges");
+    }
+    struct boot_range array = find_free(size);
+    if (!boot_reserve(&boot_info, array.start, array.end, false)) {
+        panic("boot: too many reserved ranges");
+    }
+    page_init(start, end, phys_to_virt(array.start));
+    struct boot_range range;
+    paddr_t cursor = 0;
+    while (boot_next_free(&boot_info, &cursor, &range)) {
+        page_add_free(range.start, range.end);
+    }
+}
+
+static void init_objects(void)
+{
+    vmo_init();
+    vmspace_init();
+    process_init();
+    thread_init();
+    futex_init();
+}
+
+static uintptr_t emergency_stack(void)
+{
+    struct page *pages = page_alloc(EMERGENCY_ORDER);
+    return pages == NULL ? 0 : (uintptr_t)page_to_virt(pages) + (PAGE_SIZE << EMERGENCY_ORDER);
+}
+
+/* The boot hart is harts[0]; the others follow in the device tree's order. */
+static void init_harts(void)
+{
+    hart_id_t boot_hart = harts[0].arch.id;
+    bool boot_hart_usable = false;
+    hart_count = 1;
+    for (size_t i = 0; i < boot_info.hart_count; i++) {
+        const struct boot_hart *info = &boot_info.harts[i];
+        boot_hart_usable |= info->id == boot_hart;
+        struct hart *hart = &harts[info->id == boot_hart ? 0 : hart_count++];
+        hart->arch.index = (unsigned)(hart - harts);
+        hart->arch.id = info->id;
+        hart->arch.plic_context = info->plic_context;
+        if (hart != &harts[0]) {
+            hart->arch.stack_top = map_stack();
+        }
+        hart->arch.emergency_top = emergency_stack();
+        if (hart->arch.stack_top == 0 || hart->arch.emergency_top == 0) {
+            panic("boot: no memory for the stacks of hart %u", info->id);
+        }
+        sched_init_hart(hart);
+    }
+    if (!boot_hart_usable) {
+        panic("boot: the device tree does not list boot hart %u as usable", boot_hart);
+    }
+}
+
+static uint32_t common_isa(void)
+{
+    uint32_t isa = 0;
+    isa |= (boot_info.isa_common & BOOT_ISA_ZBA) != 0 ? FTL_ISA_ZBA : 0;
+    isa |= (boot_info.isa_common & BOOT_ISA_ZBB) != 0 ? FTL_ISA_ZBB : 0;
+    return isa;
+}
+
+static _Noreturn void enter_scheduler(void)
+{
+    __atomic_store_n(&hart_self()->online, true, __ATOMIC_RELEASE);
+    context_resume(sched_resume());
+}
+
+void hart_main(unsigned index)
+{
+    trap_init_hart();
+    plic_init_hart();
+    log_line("hart %u: online", harts[index].arch.id);
+    enter_scheduler();
+}
+
+static void start_other_harts(void)
+{
+    for (unsigned i = 1; i < hart_count; i++) {
+        hart_start(i);
+    }
+}
+
+#ifndef FTL_RELEASE
+/* `ftl.test=panic` and `ftl.test=overflow`: what a panic looks like. */
+static void run_boot_test(void)
+{
+    char value[32];
+    if (!bootargs_get(boot_info.bootargs, "ftl.test", value, sizeof(value))) {
+        return;
+    }
+    if (value[0] == 'p') {
+        panic("asked for by the boot argument ftl.test");
+    }
+}
+#endif
+
+void kernel_main(hart_id_t hart, paddr_t dtb, paddr_t load_address, uint64_t instructions)
+{
+    kernel_image_set(load_address);
+    harts[0].arch.id = hart;
+    harts[0].arch.stack_top = boot_stack_top();
+    harts[0].arch.emergency_top = boot_stack_top();
+    harts[0].arch.plic_context = -1;
+    trap_init_hart();
+    log_line("FTL on hart %u, image at %#lx, device tree at %#lx", hart, (unsigned long)load_address, (unsigned long)dtb);
+    sbi_init();
+    parse_device_tree(dtb);
+    timer_init(boot_info.timebase_frequency, (boot_info.isa_common & BOOT_ISA_SSTC) != 0);
+    init_pages();
+    slab_init();
+    kernel_map_init(&boot_info);
+    console_init(&boot_info);
+    power_init(&boot_info);
+    plic_init(&boot_info);
+    init_harts();
+    plic_init_hart();
+    init_objects();
+    loader_init(common_isa());
+    log_line("boot: %u harts, %zu MiB of RAM free, boot arguments \"%s\"", hart_count,
+             page_free_count() * PAGE_SIZE / MIB, boot_info.bootargs);
+    system_init(instructions);
+    first_process_start(&boot_info);
+    console_enable_input(&boot_info);
+#ifndef FTL_RELEASE
+    run_boot_test();
+#endif
+    harts[0].online = true;
+    start_other_harts();
+    enter_scheduler();
+}

@@ -1,0 +1,22 @@
+/* What each type of object does at its end. */
+#include "kernel/assert.h"
+#include "kernel/object.h"
+#include "kernel/process.h"
+#include "kernel/thread.h"
+#include "mm/vmo.h"
+#include "mm/vmspace.h"
+
+static void never_destroyed(struct object *object)
+{
+    panic("the last reference to the one object of type %u is gone", object->type);
+}
+
+const struct object_ops object_ops[OBJECT_TYPE_COUNT] = {
+    [OBJECT_ANY] = { .name = "any" },
+    [OBJECT_PROCESS] = { .name = "process", .destroy = process_destroy },
+    [OBJECT_THREAD] = { .name = "thread", .destroy = thread_destroy },
+    [OBJECT_VMSPACE] = { .name = "vmspace", .destroy = vmspace_destroy },
+    [OBJECT_VMO] = { .name = "vmo", .destroy = vmo_destroy },
+    [OBJECT_CONSOLE] = { .name = "console", .destroy = never_destroyed },
+    [OBJECT_SYSTEM] = { .name = "system", .destroy = never_destroyed },
+};

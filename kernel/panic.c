@@ -1,0 +1,94 @@
+/* Panic: stop everything, say everything, end QEMU with a failure. */
+#include "kernel/panic.h"
+
+#include <stdarg.h>
+
+#include "arch/hart.h"
+#include "arch/platform.h"
+
+#include "kernel/hart.h"
+#include "kernel/log.h"
+#include "kernel/process.h"
+#include "kernel/symbols.h"
+#include "kernel/thread.h"
+
+#define PANIC_EXIT_STATUS 101
+#define BACKTRACE_MAX     32
+
+static void stop_others(void)
+{
+    for (unsigned i = 0; i < hart_count; i++) {
+        if (i != hart_index() && __atomic_load_n(&harts[i].online, __ATOMIC_RELAXED)) {
+            hart_ipi(&harts[i], IPI_HALT);
+        }
+    }
+}
+
+static void log_backtrace(uintptr_t frame, uintptr_t pc)
+{
+    uintptr_t addresses[BACKTRACE_MAX];
+    size_t count = backtrace(addresses, BACKTRACE_MAX, frame, pc);
+    log_line("backtrace:");
+    for (size_t i = 0; i < count; i++) {
+        size_t offset;
+        const char *name = symbols_find(addresses[i], &offset);
+        if (name == NULL) {
+            log_line("  %#lx", addresses[i]);
+        } else {
+            log_line("  %#lx %s+%#zx", addresses[i], name, offset);
+        }
+    }
+}
+
+static void log_current(void)
+{
+    const struct thread *thread = hart_self()->current;
+    if (thread != NULL && thread->process != NULL) {
+        log_line("in thread %lu of process %lu '%s'", (unsigned long)thread->id, (unsigned long)thread->process->pid,
+                 thread->process->name);
+    }
+}
+
+/* Only the first panic reports; others, also on the same hart, just stop. */
+static bool first_panic(void)
+{
+    static bool panicked;
+    return !__atomic_exchange_n(&panicked, true, __ATOMIC_SEQ_CST);
+}
+
+static _Noreturn void panic_report(const struct panic_registers *registers, const char *format, va_list args)
+{
+    if (!first_panic()) {
+        hart_halt();
+    }
+    log_enter_panic();
+    stop_others();
+    char cause[256];
+    format_text_v(cause, sizeof(cause), format, args);
+    log_line("PANIC on hart %u: %s", arch_hart_self()->id, cause);
+    log_current();
+    registers_log(registers->x, registers->pc);
+    log_backtrace(registers->frame, registers->pc);
+    power_off(PANIC_EXIT_STATUS);
+}
+
+void panic_at(const struct panic_registers *registers, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    panic_report(registers, format, args);
+}
+
+void panic(const char *format, ...)
+{
+    static uint64_t x[31];
+    registers_capture(x);
+    struct panic_registers registers = {
+        .pc = (uintptr_t)__builtin_return_address(0),
+        .x = x,
+        .frame = *((uintptr_t *)__builtin_frame_address(0) - 2), /* the caller's */
+    };
+    va_list args;
+    va_start(args, format);
+    panic_report(&registers, format, args);
+}

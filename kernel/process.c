@@ -1,0 +1,384 @@
+/* Processes: see process.h. */
+#include "kernel/process.h"
+
+#include "arch/timer.h"
+
+#include <stdarg.h>
+
+#include "kernel/assert.h"
+#include "kernel/hart.h"
+#include "kernel/log.h"
+#include "kernel/string.h"
+#include "kernel/thread.h"
+#include "mm/slab.h"
+
+#define STACK_SIZE  (256 * KIB) /* of a first thread */
+#define STACK_ALIGN ((size_t)16)
+#define STACK_GUARD (64 * KIB)  /* left unmapped around it */
+
+static struct slab_cache process_cache;
+
+static struct {
+    struct spinlock lock; /* LOCK_PROCESS_LIST; protects everything below */
+    struct list all;      /* by pid */
+    uint64_t last_pid;
+    uint64_t count;
+} processes = { .lock = SPINLOCK_INIT(LOCK_PROCESS_LIST), .all = LIST_INIT(processes.all) };
+
+void process_init(void)
+{
+    slab_cache_init(&process_cache, "process", sizeof(struct process), _Alignof(struct process));
+}
+
+struct process *process_current(void)
+{
+    return thread_current()->process;
+}
+
+ftl_status_t handle_lookup(ftl_handle_t handle, enum object_type type, ftl_rights_t rights, struct object **object)
+{
+    return handle_table_lookup(&process_current()->handles, handle, type, rights, object);
+}
+
+static bool valid_name(const char *name)
+{
+    size_t length = strnlen(name, FTL_NAME_MAX);
+    for (size_t i = 0; i < length; i++) {
+        if (name[i] <= ' ' || name[i] > '~') {
+            return false;
+        }
+    }
+    return length > 0 && length < FTL_NAME_MAX;
+}
+
+struct process *process_create(struct vmspace *vmspace, const char *name, uint64_t memory_limit, ftl_status_t *status)
+{
+    *status = FTL_ERR_INVALID_ARGUMENT;
+    if (!valid_name(name)) {
+        return NULL;
+    }
+    *status = FTL_ERR_NO_MEMORY;
+    struct account *account = account_create(memory_limit);
+    if (account == NULL) {
+        return NULL;
+    }
+    struct process *process = slab_alloc(&process_cache);
+    if (process == NULL) {
+        goto put_account;
+    }
+    *status = FTL_ERR_LIMIT;
+    if (!account_charge(account, sizeof(*process))) {
+        goto free_process;
+    }
+    *status = vmspace_enter(vmspace, account);
+    if (*status != FTL_OK) {
+        goto release_account;
+    }
+    object_init(&process->object, OBJECT_PROCESS);
+    memcpy(process->name, name, strlen(name) + 1);
+    process->account = account;
+    object_get(&vmspace->object);
+    process->vmspace = vmspace;
+    handle_table_init(&process->handles, account, HANDLE_LIMIT_DEFAULT);
+    spin_init(&process->lock, LOCK_PROCESS);
+    list_init(&process->threads);
+    process->isolation = vmspace->isolation;
+    process->state = FTL_PROCESS_NEW;
+
+    spin_lock(&processes.lock);
+    process->pid = ++processes.last_pid;
+    processes.count++;
+    list_push_back(&processes.all, &process->all_link);
+    spin_unlock(&processes.lock);
+    return process;
+
+release_account:
+    account_release(account, sizeof(*process));
+free_process:
+    slab_free(&process_cache, process);
+put_account:
+    account_put(account);
+    return NULL;
+}
+
+static void process_unlist(struct process *process)
+{
+    spin_lock(&processes.lock);
+    if (!list_empty(&process->all_link)) {
+        list_remove(&process->all_link);
+        processes.count--;
+    }
+    spin_unlock(&processes.lock);
+}
+
+void process_end(struct process *process)
+{
+    process_unlist(process);
+    handle_table_destroy(&process->handles);
+    vmspace_leave(process->vmspace, process);
+    object_put(&process->vmspace->object);
+    if (process->image.vmo != NULL) {
+        object_put(&process->image.vmo->object);
+        process->image.vmo = NULL;
+    }
+    spin_lock(&process->lock);
+    process->vmspace = NULL;
+    process->state = FTL_PROCESS_EXITED;
+    spin_unlock(&process->lock);
+    object_signal(&process->object, 0, FTL_SIGNAL_EXITED);
+}
+
+void process_destroy(struct object *object)
+{
+    struct process *process = (struct process *)object;
+    if (process->state != FTL_PROCESS_EXITED) {
+        process_end(process); /* never started */
+    }
+    account_release(process->account, sizeof(*process));
+    account_put(process->account);
+    slab_free(&process_cache, process);
+}
+
+bool process_remove_thread(struct process *process, struct thread *thread)
+{
+    spin_lock(&process->lock);
+    list_remove(&thread->process_link);
+    process->thread_count--;
+    process->cpu_time += thread->cpu_time;
+    process->users--;
+    process->ending |= process->thread_count == 0;
+    bool last = process->users == 0;
+    spin_unlock(&process->lock);
+    return last;
+}
+
+ftl_status_t process_hold_new(struct process *process)
+{
+    spin_lock(&process->lock);
+    bool held = process->state == FTL_PROCESS_NEW && !process->ending;
+    if (held) {
+        process->users++;
+    }
+    spin_unlock(&process->lock);
+    return held ? FTL_OK : FTL_ERR_BAD_STATE;
+}
+
+void process_release(struct process *process)
+{
+    spin_lock(&process->lock);
+    process->users--;
+    bool last = process->users == 0 && process->ending;
+    spin_unlock(&process->lock);
+    if (last) {
+        process_end(process);
+    }
+}
+
+void process_kill(struct process *process, int32_t status)
+{
+    spin_lock(&process->lock);
+    bool end_now = !process->ending && process->users == 0;
+    if (!process->ending) {
+        process->ending = true;
+        process->exit_status = status;
+        struct thread *thread;
+        LIST_FOR_EACH(thread, &process->threads, struct thread, process_link) {
+            thread_kill(thread);
+        }
+    }
+    spin_unlock(&process->lock);
+    if (end_now) {
+        process_end(process);
+    }
+}
+
+/* Maps a new stack with the environment at its top. Returns the stack pointer, which is the environment's address too. */
+static ftl_status_t map_first_stack(struct process *process, const void *environ, size_t size, vaddr_t *top)
+{
+    struct vmo *vmo = vmo_create(STACK_SIZE, process->account);
+    if (vmo == NULL) {
+        return FTL_ERR_NO_MEMORY;
+    }
+    size_t room = ALIGN_UP(size, STACK_ALIGN);
+    struct map_request request = {
+        .vmo = vmo,
+        .size = STACK_SIZE,
+        .guard = STACK_GUARD,
+        .permissions = FTL_MAP_READ | FTL_MAP_WRITE,
+        .permissions_max = FTL_MAP_READ | FTL_MAP_WRITE,
+        .owner = process,
+    };
+    vaddr_t base;
+    ftl_status_t status = vmo_write(vmo, STACK_SIZE - room, environ, size);
+    if (status == FTL_OK) {
+        status = vmspace_map(process->vmspace, &request, &base);
+    }
+    object_put(&vmo->object);
+    if (status == FTL_OK) {
+        *top = base + STACK_SIZE - room;
+    }
+    return status;
+}
+
+/* Makes and starts the first thread, of a process that is held. */
+static ftl_status_t start_first_thread(struct process *process, const void *environ, size_t size)
+{
+    vaddr_t top;
+    ftl_status_t status = map_first_stack(process, environ, size, &top);
+    if (status != FTL_OK) {
+        return status;
+    }
+    vaddr_t entry = process->image.base + process->image.elf.entry;
+    struct thread *thread = thread_create(process, entry, top, top, process->vmspace->base, &status);
+    if (thread == NULL) {
+        return status;
+    }
+    context_set_result(&thread->context, (int64_t)top, size); /* a0 and a1 */
+    thread_start(thread);
+    object_put(&thread->object);
+    return FTL_OK;
+}
+
+ftl_status_t process_start(struct process *process, const void *environ, size_t size)
+{
+    spin_lock(&process->lock);
+    bool startable = process->state == FTL_PROCESS_NEW && !process->ending && process->image.vmo != NULL;
+    if (startable) {
+        process->state = FTL_PROCESS_RUNNING;
+        process->users++;
+    }
+    spin_unlock(&process->lock);
+    if (!startable) {
+        return FTL_ERR_BAD_STATE;
+    }
+    ftl_status_t status = start_first_thread(process, environ, size);
+    if (status != FTL_OK) {
+        process_kill(process, FTL_EXIT_KILLED);
+    }
+    process_release(process);
+    return status;
+}
+
+void process_symbol(struct process *process, vaddr_t address, char *text, size_t size)
+{
+    char name[64];
+    uint64_t offset;
+    if (process_find_symbol(process, address, name, sizeof(name), &offset)) {
+        format_text(text, size, "%#lx (%s+%#lx)", (unsigned long)address, name, (unsigned long)offset);
+    } else {
+        format_text(text, size, "%#lx", (unsigned long)address);
+    }
+}
+
+/* Logs why the current process is stopped, and ends it. */
+static void stop_with_report(const char *cause, vaddr_t pc)
+{
+    struct process *process = process_current();
+    char where[128];
+    process_symbol(process, pc, where, sizeof(where));
+    log_line("process %lu '%s' (%s) stopped: %s, pc %s", (unsigned long)process->pid, process->name,
+             process->isolation == FTL_ISOLATION_SANDBOX ? "sandbox" : "user", cause, where);
+    process_kill(process, FTL_EXIT_FAULT);
+}
+
+void process_fault(const char *format, ...)
+{
+    const struct context *context = &thread_current()->context;
+    char cause[128];
+    va_list args;
+    va_start(args, format);
+    format_text_v(cause, sizeof(cause), format, args);
+    va_end(args);
+    stop_with_report(cause, context->pc);
+    context_log(context);
+}
+
+void process_check_failed(uint32_t kind, vaddr_t pc)
+{
+    /* clang-19's SanitizerHandler, in its order. */
+    static const char *const names[] = {
+        "integer overflow in an addition",
+        "unreachable code reached",
+        "control-flow integrity check failed",
+        "division by zero or overflow in a division",
+        "wrong dynamic type",
+        "floating-point value does not fit the integer",
+        "call of a function of another type",
+        "implicit conversion changed the value",
+        "invalid argument of a builtin",
+        "invalid Objective-C cast",
+        "load of an invalid value",
+        "missing return",
+        "integer overflow in a multiplication",
+        "integer overflow in a negation",
+        "null argument",
+        "null return value",
+        "null passed as a nonnull argument",
+        "null returned from a nonnull function",
+        "array index out of bounds",
+        "pointer arithmetic overflowed",
+        "shift out of range",
+        "integer overflow in a subtraction",
+        "access through a null or misaligned pointer, or beyond its object",
+        "misaligned pointer",
+        "array size not positive",
+    };
+    stop_with_report(kind < ARRAY_SIZE(names) ? names[kind] : "a check by the compiler failed", pc);
+}
+
+static nsec_t thread_cpu_time(const struct thread *thread, nsec_t now)
+{
+    if (thread->state != THREAD_RUNNING) {
+        return thread->cpu_time;
+    }
+    nsec_t start = __atomic_load_n(&harts[thread->hart].run_start, __ATOMIC_RELAXED);
+    return thread->cpu_time + (start < now ? now - start : 0);
+}
+
+void process_describe(struct process *process, struct ftl_process_info *info)
+{
+    *info = (struct ftl_process_info){ .pid = process->pid };
+    memcpy(info->name, process->name, sizeof(info->name));
+    nsec_t now = time_now();
+    spin_lock(&process->lock);
+    info->state = process->state;
+    info->isolation = process->isolation;
+    info->exit_status = process->exit_status;
+    info->threads = process->thread_count;
+    info->cpu_time = process->cpu_time;
+    struct thread *thread;
+    LIST_FOR_EACH(thread, &process->threads, struct thread, process_link) {
+        info->cpu_time += thread_cpu_time(thread, now);
+    }
+    spin_unlock(&process->lock);
+    info->handles = __atomic_load_n(&process->handles.used, __ATOMIC_RELAXED);
+    info->memory_used = __atomic_load_n(&process->account->used, __ATOMIC_RELAXED);
+    info->memory_limit = process->account->limit;
+}
+
+struct process *process_next(uint64_t after)
+{
+    struct process *found = NULL;
+    spin_lock(&processes.lock);
+    struct process *process;
+    LIST_FOR_EACH(process, &processes.all, struct process, all_link) {
+        if (process->pid > after && object_try_get(&process->object)) {
+            found = process;
+            break;
+        }
+    }
+    spin_unlock(&processes.lock);
+    return found;
+}
+
+void process_counts(uint64_t *process_count, uint64_t *thread_count)
+{
+    *thread_count = 0;
+    spin_lock(&processes.lock);
+    *process_count = processes.count;
+    struct process *process;
+    LIST_FOR_EACH(process, &processes.all, struct process, all_link) {
+        *thread_count += __atomic_load_n(&process->thread_count, __ATOMIC_RELAXED);
+    }
+    spin_unlock(&processes.lock);
+}

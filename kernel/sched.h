@@ -1,0 +1,54 @@
+/*
+ * Scheduling: fixed priorities, round robin inside one, a run queue per hart, idle harts take from others.
+ * A hart without competition for its thread sets no timer. See docs/ARCHITECTURE.md for the life of a thread.
+ */
+#ifndef KERNEL_SCHED_H
+#define KERNEL_SCHED_H
+
+#include "kernel/list.h"
+#include "kernel/spinlock.h"
+#include "kernel/types.h"
+
+#define PRIORITY_COUNT   32 /* 0 is the least */
+#define PRIORITY_DEFAULT 16
+#define TIME_SLICE       10000000 /* ns */
+
+struct context;
+struct hart;
+struct thread;
+
+struct run_queue {
+    struct spinlock lock; /* LOCK_RUN_QUEUE; protects everything below */
+    uint32_t present;     /* bit per priority that has threads; read by others without the lock */
+    uint32_t length;
+    struct list ready[PRIORITY_COUNT];
+};
+
+/* Boot: sets up the scheduler's part of a hart. */
+void sched_init_hart(struct hart *hart);
+
+/* Puts a thread that is on no queue and does not run on a hart's run queue, and wakes that hart if need be. */
+void sched_enqueue(struct thread *thread);
+
+/* What to resume on this hart: the current thread's context, or another's when it must or should not go on. */
+struct context *sched_resume(void);
+
+/*
+ * Takes the current thread off this hart: accounts its time, saves its FP registers. Until something enqueues
+ * it again, it runs nowhere. The hart then has no current thread.
+ */
+void sched_stop_current(void);
+
+/* The current thread's slice is over when others wait: they go first. */
+void sched_yield(void);
+
+/* A timer interrupt: expires deadlines, ends the time slice. */
+void sched_timer_interrupt(void);
+
+/* Makes sure this hart gets a timer interrupt by the deadline. */
+void sched_arm_timer(nsec_t deadline);
+
+/* Harts that have nothing to run: bits are hart indices. */
+uint64_t sched_idle_mask(void);
+
+#endif

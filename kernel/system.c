@@ -1,0 +1,102 @@
+/* The system object's calls: see system.h. */
+#include "kernel/system.h"
+
+#include "arch/hart.h"
+#include "arch/platform.h"
+#include "arch/timer.h"
+
+#include "calls.gen.h"
+
+#include "kernel/hart.h"
+#include "kernel/log.h"
+#include "kernel/process.h"
+#include "mm/page.h"
+#include "mm/vmspace.h"
+
+#define LOG_PIECE 512 /* bytes of one system_log */
+
+static struct {
+    struct system object;
+    uint64_t entry_instructions;
+    uint64_t kernel_memory; /* bytes: the image, and what was allocated by the end of boot */
+} system_state;
+
+void system_init(uint64_t entry_instructions)
+{
+    object_init(&system_state.object.object, OBJECT_SYSTEM);
+    system_state.entry_instructions = entry_instructions;
+    system_state.kernel_memory =
+        kernel_image_end() - kernel_image_start() + (page_total_count() - page_free_count()) * PAGE_SIZE;
+}
+
+struct system *system_get(void)
+{
+    object_get(&system_state.object.object);
+    return &system_state.object;
+}
+
+static uint64_t harts_online(void)
+{
+    uint64_t online = 0;
+    for (unsigned i = 0; i < hart_count; i++) {
+        online += __atomic_load_n(&harts[i].online, __ATOMIC_RELAXED);
+    }
+    return online;
+}
+
+struct call_result sys_system_null(void)
+{
+    return call_status(FTL_OK);
+}
+
+struct call_result sys_clock_get(void)
+{
+    return call_value((uint64_t)time_now());
+}
+
+struct call_result sys_system_info(struct system *system, vaddr_t address)
+{
+    (void)system;
+    uint64_t now = hart_instructions();
+    struct ftl_system_info info = {
+        .memory_total = page_total_count() * PAGE_SIZE,
+        .memory_free = page_free_count() * PAGE_SIZE,
+        .memory_kernel = system_state.kernel_memory,
+        .harts_online = harts_online(),
+        .uptime = time_now(),
+        .boot_instructions = now == 0 ? 0 : now - system_state.entry_instructions,
+    };
+    process_counts(&info.processes, &info.threads);
+    return call_status(copy_out(address, &info, sizeof(info)));
+}
+
+/* Position is in and out: it is checked as memory before anything is copied. */
+struct call_result sys_system_log(struct system *system, vaddr_t position, vaddr_t data, size_t size)
+{
+    (void)system;
+    uint64_t at;
+    ftl_status_t status = copy_in(&at, position, sizeof(at));
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    char buffer[LOG_PIECE];
+    size_t length = log_read(&at, buffer, size < sizeof(buffer) ? size : sizeof(buffer));
+    status = copy_out(data, buffer, length);
+    if (status == FTL_OK) {
+        status = copy_out(position, &at, sizeof(at));
+    }
+    return status == FTL_OK ? call_value(length) : call_status(status);
+}
+
+struct call_result sys_system_power(struct system *system, uint32_t action, uint32_t status)
+{
+    (void)system;
+    if (action > FTL_POWER_REBOOT || status > UINT8_MAX) {
+        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    }
+    log_line("power: %s", action == FTL_POWER_OFF ? "off" : "reboot");
+    if (action == FTL_POWER_REBOOT) {
+        power_reboot();
+    }
+    power_off((uint8_t)status);
+}

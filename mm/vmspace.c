@@ -1,0 +1,592 @@
+/* vmspaces: see vmspace.h. */
+#include "mm/vmspace.h"
+
+#include <ftl/sandbox_abi.h>
+
+#include "arch/hart.h"
+#include "arch/platform.h"
+#include "arch/tlb.h"
+#include "arch/uaccess.h"
+
+#include "kernel/assert.h"
+#include "kernel/hart.h"
+#include "kernel/process.h"
+#include "mm/slab.h"
+
+static struct slab_cache vmspace_cache;
+static struct slab_cache mapping_cache;
+
+static struct {
+    struct spinlock lock; /* LOCK_VMSPACE_LIST; protects `used`, and root entries of the kernel's table */
+    uint64_t used;        /* windows in use, a bit each */
+} windows = { .lock = SPINLOCK_INIT(LOCK_VMSPACE_LIST) };
+
+void vmspace_init(void)
+{
+    slab_cache_init(&vmspace_cache, "vmspace", sizeof(struct vmspace), _Alignof(struct vmspace));
+    slab_cache_init(&mapping_cache, "mapping", sizeof(struct mapping), _Alignof(struct mapping));
+}
+
+/* Returns the base of a free window whose root entries exist; 0: none, or no memory. */
+static vaddr_t window_take(void)
+{
+    vaddr_t base = 0;
+    spin_lock(&windows.lock);
+    uint64_t free = ~windows.used & ((1UL << WINDOW_COUNT) - 1);
+    if (free != 0) {
+        unsigned index = (unsigned)__builtin_ctzl(free);
+        vaddr_t candidate = WINDOW_BASE + index * WINDOW_SIZE;
+        if (page_table_prepare_roots(&kernel_page_table, candidate, WINDOW_SIZE)) {
+            windows.used |= 1UL << index;
+            base = candidate;
+        }
+    }
+    spin_unlock(&windows.lock);
+    return base;
+}
+
+static void window_give_back(vaddr_t base)
+{
+    spin_lock(&windows.lock);
+    windows.used &= ~(1UL << (base - WINDOW_BASE) / WINDOW_SIZE);
+    spin_unlock(&windows.lock);
+}
+
+static bool init_user(struct vmspace *vmspace, struct account *account)
+{
+    vmspace->start = USER_BASE;
+    vmspace->end = USER_END;
+    return page_table_init(&vmspace->table, &kernel_page_table, account);
+}
+
+static bool init_window(struct vmspace *vmspace, struct account *account)
+{
+    vmspace->base = window_take();
+    vmspace->start = vmspace->base + FTL_WINDOW_GUARD;
+    vmspace->end = vmspace->base + WINDOW_SIZE - FTL_WINDOW_GUARD;
+    vmspace->table = (struct page_table){ .root = kernel_page_table.root, .account = account };
+    return vmspace->base != 0;
+}
+
+struct vmspace *vmspace_create(ftl_isolation_t isolation, struct account *account, ftl_status_t *status)
+{
+    *status = FTL_ERR_LIMIT;
+    if (!account_charge(account, sizeof(struct vmspace))) {
+        return NULL;
+    }
+    *status = FTL_ERR_NO_MEMORY;
+    struct vmspace *vmspace = slab_alloc(&vmspace_cache);
+    if (vmspace == NULL) {
+        goto release_account;
+    }
+    if (!(isolation == FTL_ISOLATION_USER ? init_user : init_window)(vmspace, account)) {
+        goto free_vmspace;
+    }
+    object_init(&vmspace->object, OBJECT_VMSPACE);
+    vmspace->isolation = isolation;
+    vmspace->account = account_get(account);
+    spin_init(&vmspace->lock, LOCK_VMSPACE);
+    list_init(&vmspace->mappings);
+    *status = FTL_OK;
+    return vmspace;
+
+free_vmspace:
+    slab_free(&vmspace_cache, vmspace);
+release_account:
+    account_release(account, sizeof(struct vmspace));
+    return NULL;
+}
+
+static void mapping_free(struct vmspace *vmspace, struct mapping *mapping)
+{
+    object_put(&mapping->vmo->object);
+    slab_free(&mapping_cache, mapping);
+    account_release(vmspace->account, sizeof(*mapping));
+}
+
+static void mappings_free(struct vmspace *vmspace, struct list *mappings)
+{
+    for (struct list *node = list_pop_front(mappings); node != NULL; node = list_pop_front(mappings)) {
+        mapping_free(vmspace, LIST_ENTRY(node, struct mapping, link));
+    }
+}
+
+/* Harts whose TLBs may hold the vmspace's translations. */
+static uint64_t harts_using(const struct vmspace *vmspace)
+{
+    if (vmspace->isolation == FTL_ISOLATION_SANDBOX) {
+        return __atomic_load_n(&vmspace->hart_mask, __ATOMIC_SEQ_CST);
+    }
+    /* Loading another root drops a user vmspace's translations; one loaded from now on sees the new tables. */
+    uint64_t mask = 0;
+    memory_barrier();
+    for (unsigned i = 0; i < hart_count; i++) {
+        if (__atomic_load_n(&harts[i].arch.vmspace, __ATOMIC_SEQ_CST) == vmspace) {
+            mask |= 1UL << i;
+        }
+    }
+    return mask;
+}
+
+void vmspace_activate(struct vmspace *vmspace)
+{
+    struct arch_hart *hart = arch_hart_self();
+    if (hart->vmspace == vmspace) {
+        return;
+    }
+    __atomic_store_n(&hart->vmspace, vmspace, __ATOMIC_SEQ_CST);
+    if (vmspace == NULL) {
+        tlb_load_root(kernel_page_table.root);
+        return;
+    }
+    uint64_t bit = 1UL << hart->index;
+    if ((__atomic_load_n(&vmspace->hart_mask, __ATOMIC_RELAXED) & bit) == 0) {
+        __atomic_fetch_or(&vmspace->hart_mask, bit, __ATOMIC_SEQ_CST);
+    }
+    tlb_load_root(vmspace->table.root);
+}
+
+void vmspace_destroy(struct object *object)
+{
+    struct vmspace *vmspace = (struct vmspace *)object;
+    struct account *account = vmspace->account;
+    ASSERT(vmspace->processes == 0);
+    if (vmspace->isolation == FTL_ISOLATION_SANDBOX) {
+        struct list tables = LIST_INIT(tables);
+        page_table_unmap(&vmspace->table, vmspace->base, WINDOW_SIZE, NULL, NULL);
+        page_table_detach(&vmspace->table, vmspace->base, WINDOW_SIZE, &tables);
+        tlb_flush(harts_using(vmspace), vmspace->base, WINDOW_SIZE);
+        page_table_free_detached(&vmspace->table, &tables);
+        window_give_back(vmspace->base);
+    } else {
+        page_table_destroy(&vmspace->table);
+    }
+    mappings_free(vmspace, &vmspace->mappings);
+    slab_free(&vmspace_cache, vmspace);
+    account_release(account, sizeof(*vmspace));
+    account_put(account);
+}
+
+/* Bytes an empty vmspace is charged with. */
+static size_t empty_size(const struct vmspace *vmspace)
+{
+    return sizeof(*vmspace) + (vmspace->isolation == FTL_ISOLATION_USER ? PAGE_SIZE : 0);
+}
+
+ftl_status_t vmspace_enter(struct vmspace *vmspace, struct account *account)
+{
+    struct account *former = NULL;
+    ftl_status_t status = FTL_OK;
+    spin_lock(&vmspace->lock);
+    if (vmspace->processes == 0 && !vmspace->used) {
+        if (account_charge(account, empty_size(vmspace))) {
+            former = vmspace->account;
+            vmspace->account = account_get(account);
+            vmspace->table.account = account;
+        } else {
+            status = FTL_ERR_LIMIT;
+        }
+    }
+    if (status == FTL_OK) {
+        vmspace->processes++;
+        vmspace->used = true;
+    }
+    spin_unlock(&vmspace->lock);
+    if (former != NULL) {
+        account_release(former, empty_size(vmspace));
+        account_put(former);
+    }
+    return status;
+}
+
+void vmspace_leave(struct vmspace *vmspace, const struct process *process)
+{
+    struct list removed = LIST_INIT(removed);
+    spin_lock(&vmspace->lock);
+    vmspace->processes--;
+    struct mapping *mapping;
+    LIST_FOR_EACH(mapping, &vmspace->mappings, struct mapping, link)
+    {
+        if (mapping->owner == process) {
+            list_remove(&mapping->link);
+            list_push_back(&removed, &mapping->link);
+            /* Whole mappings, 4 KiB pages: nothing has to be split, so it cannot fail. */
+            page_table_unmap(&vmspace->table, mapping->start, mapping->end - mapping->start, NULL, NULL);
+        }
+    }
+    tlb_flush(harts_using(vmspace), vmspace->start, vmspace->end - vmspace->start);
+    spin_unlock(&vmspace->lock);
+    mappings_free(vmspace, &removed);
+}
+
+/* The mapping that holds the address, or the first one above it; NULL when there is none. */
+static struct mapping *find_at_or_above(struct vmspace *vmspace, vaddr_t address)
+{
+    struct mapping *mapping;
+    LIST_FOR_EACH(mapping, &vmspace->mappings, struct mapping, link)
+    {
+        if (address < mapping->end) {
+            return mapping;
+        }
+    }
+    return NULL;
+}
+
+static struct mapping *find(struct vmspace *vmspace, vaddr_t address)
+{
+    struct mapping *mapping = find_at_or_above(vmspace, address);
+    return mapping != NULL && mapping->start <= address ? mapping : NULL;
+}
+
+/* Page-aligned, not empty, inside the vmspace. */
+static bool valid_range(const struct vmspace *vmspace, vaddr_t address, size_t size)
+{
+    return IS_ALIGNED(address | size, PAGE_SIZE) && size != 0 && address >= vmspace->start &&
+           address < vmspace->end && size <= vmspace->end - address;
+}
+
+/* The lowest free range of `size` with `guard` free on both sides; 0 when there is none. */
+static vaddr_t find_room(struct vmspace *vmspace, size_t size, size_t guard)
+{
+    if (size > vmspace->end - vmspace->start || guard > (vmspace->end - vmspace->start - size) / 2) {
+        return 0;
+    }
+    size_t whole = size + 2 * guard;
+    vaddr_t candidate = vmspace->start;
+    struct mapping *mapping;
+    LIST_FOR_EACH(mapping, &vmspace->mappings, struct mapping, link)
+    {
+        if (mapping->start - candidate >= whole) {
+            break;
+        }
+        candidate = mapping->end;
+    }
+    return vmspace->end - candidate >= whole ? candidate + guard : 0;
+}
+
+bool vmspace_find_room(struct vmspace *vmspace, size_t size, size_t guard, vaddr_t *address)
+{
+    spin_lock(&vmspace->lock);
+    *address = find_room(vmspace, size, guard);
+    spin_unlock(&vmspace->lock);
+    return *address != 0;
+}
+
+static void insert(struct vmspace *vmspace, struct mapping *mapping)
+{
+    struct mapping *above = find_at_or_above(vmspace, mapping->start);
+    struct list *next = above == NULL ? &vmspace->mappings : &above->link;
+    list_insert_between(&mapping->link, next->prev, next);
+}
+
+static struct mapping *mapping_new(struct vmspace *vmspace)
+{
+    if (!account_charge(vmspace->account, sizeof(struct mapping))) {
+        return NULL;
+    }
+    struct mapping *mapping = slab_alloc(&mapping_cache);
+    if (mapping == NULL) {
+        account_release(vmspace->account, sizeof(*mapping));
+    }
+    return mapping;
+}
+
+static bool valid_permissions(unsigned permissions)
+{
+    return (permissions & ~(FTL_MAP_READ | FTL_MAP_WRITE | FTL_MAP_EXEC)) == 0 &&
+           (permissions & (FTL_MAP_WRITE | FTL_MAP_EXEC)) != (FTL_MAP_WRITE | FTL_MAP_EXEC);
+}
+
+ftl_status_t vmspace_map(struct vmspace *vmspace, const struct map_request *request, vaddr_t *mapped)
+{
+    if (!valid_permissions(request->permissions) || !IS_ALIGNED(request->size | request->offset, PAGE_SIZE) ||
+        request->size == 0) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    if (request->offset > request->vmo->size || request->size > request->vmo->size - request->offset) {
+        return FTL_ERR_OUT_OF_RANGE;
+    }
+    if (request->address != 0 && !valid_range(vmspace, request->address, request->size)) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    spin_lock(&vmspace->lock);
+    vaddr_t address = request->address;
+    ftl_status_t status = FTL_ERR_NO_MEMORY;
+    if (address == 0) {
+        address = find_room(vmspace, request->size, request->guard);
+        if (address == 0) {
+            goto unlock;
+        }
+    }
+    struct mapping *above = find_at_or_above(vmspace, address);
+    if (above != NULL && above->start < address + request->size) {
+        status = FTL_ERR_EXISTS;
+        goto unlock;
+    }
+    struct mapping *mapping = mapping_new(vmspace);
+    if (mapping == NULL) {
+        goto unlock;
+    }
+    mapping->start = address;
+    mapping->end = address + request->size;
+    object_get(&request->vmo->object);
+    mapping->vmo = request->vmo;
+    mapping->offset = request->offset;
+    mapping->permissions = (uint8_t)request->permissions;
+    mapping->permissions_max = (uint8_t)request->permissions_max;
+    mapping->code = request->code;
+    mapping->owner = request->owner;
+    insert(vmspace, mapping);
+    vmspace->used = true;
+    *mapped = address;
+    status = FTL_OK;
+unlock:
+    spin_unlock(&vmspace->lock);
+    return status;
+}
+
+/* Cuts a mapping in two at an address inside it, so that the address starts a mapping. */
+static bool split(struct vmspace *vmspace, vaddr_t address)
+{
+    struct mapping *low = find(vmspace, address);
+    if (low == NULL || low->start == address) {
+        return true;
+    }
+    struct mapping *high = mapping_new(vmspace);
+    if (high == NULL) {
+        return false;
+    }
+    *high = *low;
+    object_get(&high->vmo->object);
+    high->start = address;
+    high->offset += address - low->start;
+    low->end = address;
+    list_insert_between(&high->link, &low->link, low->link.next);
+    return true;
+}
+
+static bool has_code(struct vmspace *vmspace, vaddr_t address, vaddr_t end)
+{
+    struct mapping *mapping;
+    LIST_FOR_EACH(mapping, &vmspace->mappings, struct mapping, link)
+    {
+        if (mapping->code && mapping->start < end && address < mapping->end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+ftl_status_t vmspace_unmap(struct vmspace *vmspace, vaddr_t address, size_t size)
+{
+    if (!valid_range(vmspace, address, size)) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    vaddr_t end = address + size;
+    struct list removed = LIST_INIT(removed);
+    ftl_status_t status = FTL_OK;
+    spin_lock(&vmspace->lock);
+    if (has_code(vmspace, address, end)) {
+        status = FTL_ERR_BAD_STATE;
+        goto unlock;
+    }
+    if (!split(vmspace, address) || !split(vmspace, end) ||
+        !page_table_unmap(&vmspace->table, address, size, NULL, NULL)) {
+        status = FTL_ERR_NO_MEMORY;
+        goto unlock;
+    }
+    struct mapping *mapping;
+    LIST_FOR_EACH(mapping, &vmspace->mappings, struct mapping, link)
+    {
+        if (mapping->start >= address && mapping->end <= end) {
+            list_remove(&mapping->link);
+            list_push_back(&removed, &mapping->link);
+        }
+    }
+    if (!list_empty(&removed)) {
+        tlb_flush(harts_using(vmspace), address, size);
+    }
+unlock:
+    spin_unlock(&vmspace->lock);
+    mappings_free(vmspace, &removed);
+    return status;
+}
+
+static unsigned mmu_permissions(const struct vmspace *vmspace, unsigned permissions)
+{
+    unsigned mmu = MMU_READ; /* code is readable, and write without read is reserved (Sv39) */
+    mmu |= (permissions & FTL_MAP_WRITE) != 0 ? MMU_WRITE : 0;
+    mmu |= (permissions & FTL_MAP_EXEC) != 0 ? MMU_EXEC : 0;
+    mmu |= vmspace->isolation == FTL_ISOLATION_USER ? MMU_USER : 0;
+    return mmu;
+}
+
+/* Whether [address, end) is mapped without holes, each mapping allowing `permissions`. */
+static ftl_status_t check_protect(struct vmspace *vmspace, vaddr_t address, vaddr_t end, unsigned permissions)
+{
+    while (address < end) {
+        const struct mapping *mapping = find(vmspace, address);
+        if (mapping == NULL) {
+            return FTL_ERR_NOT_FOUND;
+        }
+        if (mapping->code) {
+            return FTL_ERR_BAD_STATE;
+        }
+        if ((permissions & ~(unsigned)mapping->permissions_max) != 0) {
+            return FTL_ERR_MISSING_RIGHT;
+        }
+        address = mapping->end;
+    }
+    return FTL_OK;
+}
+
+static bool apply_permissions(struct vmspace *vmspace, vaddr_t address, vaddr_t end, unsigned permissions)
+{
+    if (permissions == 0) {
+        /* No access at all: pages come back by faults, if ever. */
+        return page_table_unmap(&vmspace->table, address, end - address, NULL, NULL);
+    }
+    return page_table_protect(&vmspace->table, address, end - address, mmu_permissions(vmspace, permissions));
+}
+
+ftl_status_t vmspace_protect(struct vmspace *vmspace, vaddr_t address, size_t size, unsigned permissions)
+{
+    if (!valid_range(vmspace, address, size) || !valid_permissions(permissions)) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    vaddr_t end = address + size;
+    spin_lock(&vmspace->lock);
+    ftl_status_t status = check_protect(vmspace, address, end, permissions);
+    if (status != FTL_OK) {
+        goto unlock;
+    }
+    if (!split(vmspace, address) || !split(vmspace, end) || !apply_permissions(vmspace, address, end, permissions)) {
+        status = FTL_ERR_NO_MEMORY;
+        goto unlock;
+    }
+    struct mapping *mapping;
+    LIST_FOR_EACH(mapping, &vmspace->mappings, struct mapping, link)
+    {
+        if (mapping->start >= address && mapping->end <= end) {
+            mapping->permissions = (uint8_t)permissions;
+        }
+    }
+    tlb_flush(harts_using(vmspace), address, size);
+unlock:
+    spin_unlock(&vmspace->lock);
+    return status;
+}
+
+ftl_status_t vmspace_seal_code(struct vmspace *vmspace, vaddr_t address)
+{
+    ftl_status_t status = FTL_ERR_NOT_FOUND;
+    spin_lock(&vmspace->lock);
+    struct mapping *mapping = find(vmspace, address);
+    if (mapping != NULL) {
+        ASSERT(mapping->code && (mapping->permissions & FTL_MAP_WRITE) == 0);
+        mapping->permissions |= FTL_MAP_EXEC;
+        bool done = apply_permissions(vmspace, mapping->start, mapping->end, mapping->permissions);
+        tlb_flush(harts_using(vmspace), mapping->start, mapping->end - mapping->start);
+        status = done ? FTL_OK : FTL_ERR_NO_MEMORY;
+    }
+    spin_unlock(&vmspace->lock);
+    return status;
+}
+
+static ftl_status_t fault_in(struct vmspace *vmspace, vaddr_t page, unsigned access)
+{
+    const struct mapping *mapping = find(vmspace, page);
+    if (mapping == NULL || (mapping->permissions & access) == 0) {
+        return FTL_ERR_BAD_ADDRESS;
+    }
+    paddr_t pa;
+    unsigned present;
+    if (page_table_query(&vmspace->table, page, &pa, &present)) {
+        /* Another hart was first, or this one's TLB is behind. */
+        tlb_flush_local(page);
+        return FTL_OK;
+    }
+    ftl_status_t status = FTL_OK;
+    pa = vmo_page(mapping->vmo, mapping->offset + (page - mapping->start), &status);
+    if (status != FTL_OK) {
+        return status;
+    }
+    if (!page_table_map(&vmspace->table, page, pa, PAGE_SIZE, mmu_permissions(vmspace, mapping->permissions))) {
+        return FTL_ERR_NO_MEMORY;
+    }
+    tlb_flush_local(page);
+    return FTL_OK;
+}
+
+ftl_status_t vmspace_fault(struct vmspace *vmspace, vaddr_t address, unsigned access)
+{
+    if (address < vmspace->start || address >= vmspace->end) {
+        return FTL_ERR_BAD_ADDRESS;
+    }
+    spin_lock(&vmspace->lock);
+    ftl_status_t status = fault_in(vmspace, ALIGN_DOWN(address, PAGE_SIZE), access);
+    spin_unlock(&vmspace->lock);
+    return status;
+}
+
+static bool in_vmspace(const struct vmspace *vmspace, vaddr_t address, size_t size)
+{
+    return address >= vmspace->start && address <= vmspace->end && size <= vmspace->end - address;
+}
+
+/* Goes on after a fault with `left` of `size` bytes to do; *progress says how many were left the last time. */
+static ftl_status_t resolve(struct vmspace *vmspace, vaddr_t address, unsigned access, size_t left, size_t *progress)
+{
+    /* The page is there and the copy faults all the same: an access fault of the bus. */
+    if (left == *progress) {
+        return FTL_ERR_BAD_ADDRESS;
+    }
+    *progress = left;
+    return vmspace_fault(vmspace, address, access);
+}
+
+ftl_status_t copy_in(void *to, vaddr_t from, size_t size)
+{
+    struct vmspace *vmspace = process_current()->vmspace;
+    if (!in_vmspace(vmspace, from, size)) {
+        return FTL_ERR_BAD_ADDRESS;
+    }
+    size_t progress = SIZE_MAX;
+    size_t left = uaccess_copy_in(to, from, size);
+    while (left != 0) {
+        size_t done = size - left;
+        ftl_status_t status = resolve(vmspace, from + done, FTL_MAP_READ, left, &progress);
+        if (status != FTL_OK) {
+            return status;
+        }
+        left = uaccess_copy_in((char *)to + done, from + done, left);
+    }
+    return FTL_OK;
+}
+
+ftl_status_t copy_out(vaddr_t to, const void *from, size_t size)
+{
+    struct vmspace *vmspace = process_current()->vmspace;
+    if (!in_vmspace(vmspace, to, size)) {
+        return FTL_ERR_BAD_ADDRESS;
+    }
+    size_t progress = SIZE_MAX;
+    size_t left = uaccess_copy_out(to, from, size);
+    while (left != 0) {
+        size_t done = size - left;
+        ftl_status_t status = resolve(vmspace, to + done, FTL_MAP_WRITE, left, &progress);
+        if (status != FTL_OK) {
+            return status;
+        }
+        left = uaccess_copy_out(to + done, (const char *)from + done, left);
+    }
+    return FTL_OK;
+}
+
+ftl_status_t copy_in_word(uint32_t *word, vaddr_t from)
+{
+    if (!in_vmspace(process_current()->vmspace, from, sizeof(*word)) || uaccess_copy_in(word, from, sizeof(*word)) != 0) {
+        return FTL_ERR_BAD_ADDRESS;
+    }
+    return FTL_OK;
+}

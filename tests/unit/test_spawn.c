@@ -1,0 +1,420 @@
+/*
+ * user/lib/src/app.c and spawn.c: manifests in the boot image, and the calls that starting an app makes. The
+ * kernel is a fake that counts handles, and fails the call it is told to.
+ */
+#include "host/test.h"
+
+#include <ftl/environ.h>
+#include <ftl/handle.h>
+#include <ftl/process.h>
+#include <ftl/spawn.h>
+#include <ftl/vmo.h>
+#include <ftl/vmspace.h>
+#include <stdio.h>
+
+#define TAR_BLOCK     512
+#define IMAGE_MAX     (64 * TAR_BLOCK)
+#define FIRST_HANDLE  100
+#define GRANTED_SHIFT 1000 /* a handle's value in the new process is that much more */
+#define VMO           5
+
+/* ---- The fake kernel ---- */
+
+enum call {
+    CALL_VMSPACE_CREATE,
+    CALL_PROCESS_CREATE,
+    CALL_LOAD,
+    CALL_DUPLICATE,
+    CALL_GRANT,
+    CALL_START,
+    CALL_COUNT,
+    NO_CALL = CALL_COUNT,
+};
+
+static struct {
+    enum call failing;
+    ftl_handle_t next;
+    int open; /* handles given out and neither closed nor moved away */
+    uint32_t isolation;
+    uint64_t memory_limit;
+    char name[FTL_NAME_MAX];
+    uint64_t load_offset;
+    uint64_t load_size;
+    _Alignas(8) char blob[FTL_ENVIRON_MAX];
+    size_t blob_size;
+} fake;
+
+static char archive[IMAGE_MAX];
+
+static ftl_status_t result_of(enum call call)
+{
+    return call != NO_CALL && fake.failing == call ? FTL_ERR_NO_MEMORY : FTL_OK;
+}
+
+static ftl_status_t give_handle(enum call call, ftl_handle_t *handle)
+{
+    ftl_status_t status = result_of(call);
+    if (status == FTL_OK) {
+        *handle = fake.next++;
+        fake.open++;
+    }
+    return status;
+}
+
+ftl_status_t ftl_handle_close(ftl_handle_t handle)
+{
+    assert_in_range(handle, FIRST_HANDLE, fake.next - 1);
+    fake.open--;
+    return FTL_OK;
+}
+
+ftl_status_t ftl_handle_duplicate(ftl_handle_t handle, ftl_rights_t rights, ftl_handle_t *copy)
+{
+    (void)handle;
+    (void)rights;
+    return give_handle(CALL_DUPLICATE, copy);
+}
+
+ftl_status_t ftl_vmspace_self(ftl_handle_t *vmspace)
+{
+    return give_handle(NO_CALL, vmspace);
+}
+
+ftl_status_t ftl_vmspace_create(uint32_t isolation, ftl_handle_t *vmspace)
+{
+    fake.isolation = isolation;
+    return give_handle(CALL_VMSPACE_CREATE, vmspace);
+}
+
+ftl_status_t ftl_vmspace_map(ftl_handle_t vmspace, ftl_handle_t vmo, uint64_t offset, size_t size,
+                             uint32_t permissions, uintptr_t address, uintptr_t *mapped)
+{
+    (void)vmspace;
+    (void)offset;
+    (void)address;
+    assert_int_equal(vmo, VMO);
+    assert_int_equal(size, sizeof(archive));
+    assert_int_equal(permissions, FTL_MAP_READ);
+    *mapped = (uintptr_t)archive;
+    return FTL_OK;
+}
+
+ftl_status_t ftl_vmo_size(ftl_handle_t vmo, uint64_t *size)
+{
+    assert_int_equal(vmo, VMO);
+    *size = sizeof(archive);
+    return FTL_OK;
+}
+
+ftl_status_t ftl_process_create(ftl_handle_t vmspace, const void *name, size_t name_size,
+                                uint64_t memory_limit, ftl_handle_t *process)
+{
+    (void)vmspace;
+    memset(fake.name, 0, sizeof(fake.name));
+    memcpy(fake.name, name, name_size);
+    fake.memory_limit = memory_limit;
+    return give_handle(CALL_PROCESS_CREATE, process);
+}
+
+ftl_status_t ftl_process_load(ftl_handle_t process, ftl_handle_t image, uint64_t offset,
+                              uint64_t size)
+{
+    (void)process;
+    assert_int_equal(image, VMO);
+    fake.load_offset = offset;
+    fake.load_size = size;
+    return result_of(CALL_LOAD);
+}
+
+ftl_status_t ftl_process_grant(ftl_handle_t process, ftl_handle_t handle, ftl_rights_t rights,
+                               ftl_handle_t *granted)
+{
+    (void)process;
+    (void)rights;
+    ftl_status_t status = result_of(CALL_GRANT);
+    if (status == FTL_OK) {
+        *granted = handle + GRANTED_SHIFT;
+        fake.open--;
+    }
+    return status;
+}
+
+ftl_status_t ftl_process_start(ftl_handle_t process, const void *blob, size_t size)
+{
+    (void)process;
+    memcpy(fake.blob, blob, size);
+    fake.blob_size = size;
+    return result_of(CALL_START);
+}
+
+/* ---- A boot image ---- */
+
+static size_t archive_used;
+
+static void add_file(const char *name, const char *contents)
+{
+    char *header = archive + archive_used;
+    size_t size = strlen(contents);
+    unsigned int sum = 0;
+
+    assert_true(archive_used + 4 * (size_t)TAR_BLOCK + size < sizeof(archive));
+    snprintf(header, 100, "%s", name);
+    memcpy(header + 100, "0000644", 8);
+    memcpy(header + 108, "0000000", 8);
+    memcpy(header + 116, "0000000", 8);
+    snprintf(header + 124, 12, "%011o", (unsigned int)size);
+    memcpy(header + 136, "00000000000", 12);
+    memset(header + 148, ' ', 8);
+    header[156] = '0';
+    memcpy(header + 257, "ustar\00000", 8);
+    for (size_t i = 0; i < TAR_BLOCK; i++) {
+        sum += (unsigned char)header[i];
+    }
+    snprintf(header + 148, 8, "%06o", sum);
+    memcpy(header + TAR_BLOCK, contents, size);
+    archive_used += TAR_BLOCK + (size + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
+}
+
+static struct ftl_bootimage image;
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&fake, 0, sizeof(fake));
+    fake.failing = NO_CALL;
+    fake.next = FIRST_HANDLE;
+    memset(archive, 0, sizeof(archive));
+    archive_used = 0;
+    add_file("bin/web.manifest", "name = web\nisolation = user\ngrants = console net\n"
+                                 "memory = 3M\ndescription = serves pages\n");
+    add_file("bin/web.sandbox", "sandboxed program");
+    add_file("bin/web.user", "user program");
+    add_file("bin/bare.manifest", "");
+    add_file("bin/bare.sandbox", "?");
+    add_file("etc/motd", "hello");
+    add_file("bin/odd.manifest", "isolation = none\n");
+    add_file("bin/last.manifest", "isolation = sandbox\n");
+    assert_int_equal(ftl_bootimage_open(&image, VMO), FTL_OK);
+    assert_int_equal(fake.open, 0);
+    return 0;
+}
+
+/* ---- Apps ---- */
+
+static void a_manifest_says_what_the_app_is(void **state)
+{
+    (void)state;
+    struct ftl_app app;
+    assert_int_equal(ftl_app_find(&image, "web", &app), FTL_OK);
+    assert_string_equal(app.name, "web");
+    assert_string_equal(app.description, "serves pages");
+    assert_string_equal(app.grants, "console net");
+    assert_int_equal(app.isolation, FTL_ISOLATION_USER);
+    assert_int_equal(app.memory_limit, 3u << 20);
+}
+
+static void an_empty_manifest_means_the_defaults(void **state)
+{
+    (void)state;
+    struct ftl_app app;
+    assert_int_equal(ftl_app_find(&image, "bare", &app), FTL_OK);
+    assert_string_equal(app.description, "");
+    assert_string_equal(app.grants, "");
+    assert_int_equal(app.isolation, FTL_ISOLATION_SANDBOX);
+    assert_int_equal(app.memory_limit, FTL_APP_MEMORY_LIMIT);
+}
+
+static void names_that_are_no_app_are_not_found(void **state)
+{
+    (void)state;
+    struct ftl_app app;
+    char endless[600];
+    memset(endless, 'x', sizeof(endless));
+    endless[sizeof(endless) - 1] = '\0';
+    assert_int_equal(ftl_app_find(&image, "none", &app), FTL_ERR_NOT_FOUND);
+    assert_int_equal(ftl_app_find(&image, "", &app), FTL_ERR_NOT_FOUND);
+    assert_int_equal(ftl_app_find(&image, endless, &app), FTL_ERR_NOT_FOUND);
+}
+
+static void a_malformed_manifest_is_reported(void **state)
+{
+    (void)state;
+    struct ftl_app app;
+    add_file("bin/mem.manifest", "memory = lots\n");
+    add_file("bin/long.manifest", "isolation = sandboxxxxxxxxxxxx\n");
+    assert_int_equal(ftl_app_find(&image, "odd", &app), FTL_ERR_BAD_FORMAT);
+    assert_int_equal(ftl_app_find(&image, "mem", &app), FTL_ERR_BAD_FORMAT);
+    assert_int_equal(ftl_app_find(&image, "long", &app), FTL_ERR_BAD_FORMAT);
+}
+
+static void apps_are_listed_in_order(void **state)
+{
+    (void)state;
+    struct ftl_app app;
+    size_t position = 0;
+    assert_int_equal(ftl_app_next(&image, &position, &app), FTL_OK);
+    assert_string_equal(app.name, "web");
+    assert_int_equal(ftl_app_next(&image, &position, &app), FTL_OK);
+    assert_string_equal(app.name, "bare");
+    assert_int_equal(ftl_app_next(&image, &position, &app), FTL_ERR_BAD_FORMAT);
+    assert_string_equal(app.name, "odd");
+    assert_int_equal(ftl_app_next(&image, &position, &app), FTL_OK);
+    assert_string_equal(app.name, "last");
+    assert_int_equal(ftl_app_next(&image, &position, &app), FTL_ERR_NOT_FOUND);
+}
+
+static void a_malformed_image_gives_no_name(void **state)
+{
+    (void)state;
+    struct ftl_app app;
+    size_t position = 0;
+    archive[0] ^= 1;
+    assert_int_equal(ftl_app_next(&image, &position, &app), FTL_ERR_BAD_FORMAT);
+    assert_string_equal(app.name, "");
+}
+
+static void the_last_valid_boot_argument_names_the_isolation(void **state)
+{
+    (void)state;
+    const char *const words[] = {
+        "init",
+        "ftl.isolation.web=user",
+        "ftl.isolation.webs=sandbox",
+        "ftl.isolation.web=sandbox",
+        "ftl.isolation.web=what",
+        "ftl.isolation.bare",
+    };
+    ftl_isolation_t isolation = FTL_ISOLATION_USER;
+    assert_true(ftl_isolation_of_app(words, 6, "web", &isolation));
+    assert_int_equal(isolation, FTL_ISOLATION_SANDBOX);
+    assert_true(ftl_isolation_of_app(words, 2, "web", &isolation));
+    assert_int_equal(isolation, FTL_ISOLATION_USER);
+    assert_false(ftl_isolation_of_app(words, 6, "bare", &isolation));
+    assert_false(ftl_isolation_of_app(words, 6, "we", &isolation));
+    assert_int_equal(isolation, FTL_ISOLATION_USER);
+}
+
+static void isolation_names_go_both_ways(void **state)
+{
+    (void)state;
+    ftl_isolation_t isolation;
+    assert_true(ftl_isolation_parse("user", &isolation));
+    assert_string_equal(ftl_isolation_name(isolation), "user");
+    assert_true(ftl_isolation_parse("sandbox", &isolation));
+    assert_string_equal(ftl_isolation_name(isolation), "sandbox");
+    assert_false(ftl_isolation_parse("", &isolation));
+    assert_string_equal(ftl_isolation_name((ftl_isolation_t)7), "unknown");
+}
+
+/* ---- Spawning ---- */
+
+static const char *const args[] = { "web", "8080" };
+static const struct ftl_spawn_handle offers[] = {
+    { "system", 11, FTL_RIGHTS_SAME },
+    { "net", 12, FTL_RIGHTS_SAME },
+    { "console", 13, FTL_RIGHTS_SAME },
+};
+
+static ftl_status_t spawn(const char *name, ftl_isolation_t isolation, ftl_handle_t *process,
+                          const char **step)
+{
+    struct ftl_app app;
+    struct ftl_spawn_options options = {
+        .isolation = isolation,
+        .args = args,
+        .arg_count = 2,
+        .handles = offers,
+        .handle_count = 3,
+    };
+    assert_int_equal(ftl_app_find(&image, name, &app), FTL_OK);
+    return ftl_spawn(&image, &app, &options, process, step);
+}
+
+static void spawn_starts_the_program_of_the_isolation(void **state)
+{
+    (void)state;
+    ftl_handle_t process;
+    assert_int_equal(spawn("web", FTL_ISOLATION_USER, &process, NULL), FTL_OK);
+    assert_int_equal(fake.isolation, FTL_ISOLATION_USER);
+    assert_string_equal(fake.name, "web");
+    assert_int_equal(fake.memory_limit, 3u << 20);
+    assert_int_equal(fake.load_size, strlen("user program"));
+    assert_memory_equal(archive + fake.load_offset, "user program", fake.load_size);
+    assert_int_equal(fake.open, 1); /* the process */
+
+    assert_int_equal(spawn("web", FTL_ISOLATION_SANDBOX, &process, NULL), FTL_OK);
+    assert_int_equal(fake.isolation, FTL_ISOLATION_SANDBOX);
+    assert_memory_equal(archive + fake.load_offset, "sandboxed program", fake.load_size);
+}
+
+static void spawn_grants_what_the_manifest_asks_for_and_the_console(void **state)
+{
+    (void)state;
+    struct ftl_environ env;
+    ftl_handle_t process;
+
+    assert_int_equal(spawn("web", FTL_ISOLATION_USER, &process, NULL), FTL_OK);
+    assert_int_equal(ftl_environ_open(&env, fake.blob, fake.blob_size), FTL_OK);
+    assert_int_equal(env.handle_count, 2);
+    assert_in_range(ftl_environ_find(&env, "console"), FIRST_HANDLE + GRANTED_SHIFT, UINT32_MAX);
+    assert_in_range(ftl_environ_find(&env, "net"), FIRST_HANDLE + GRANTED_SHIFT, UINT32_MAX);
+    assert_int_equal(env.arg_count, 2);
+    assert_string_equal(ftl_environ_arg(&env, 1), "8080");
+
+    assert_int_equal(spawn("bare", FTL_ISOLATION_SANDBOX, &process, NULL), FTL_OK);
+    assert_int_equal(ftl_environ_open(&env, fake.blob, fake.blob_size), FTL_OK);
+    assert_int_equal(env.handle_count, 1);
+    assert_in_range(ftl_environ_find(&env, "console"), FIRST_HANDLE + GRANTED_SHIFT, UINT32_MAX);
+}
+
+static void spawn_leaves_nothing_behind_when_a_call_fails(void **state)
+{
+    (void)state;
+    static const char *const steps[CALL_COUNT] = {
+        [CALL_VMSPACE_CREATE] = "creating its process",
+        [CALL_PROCESS_CREATE] = "creating its process",
+        [CALL_LOAD] = "loading its program",
+        [CALL_DUPLICATE] = "granting its handles",
+        [CALL_GRANT] = "granting its handles",
+        [CALL_START] = "starting it",
+    };
+    for (int call = 0; call < CALL_COUNT; call++) {
+        ftl_handle_t process = 0;
+        const char *step = NULL;
+        fake.failing = (enum call)call;
+        assert_int_equal(spawn("web", FTL_ISOLATION_USER, &process, &step), FTL_ERR_NO_MEMORY);
+        assert_string_equal(step, steps[call]);
+        assert_int_equal(fake.open, 0);
+        assert_int_equal(process, 0);
+    }
+}
+
+static void spawn_refuses_a_program_that_is_not_there(void **state)
+{
+    (void)state;
+    ftl_handle_t process;
+    const char *step = NULL;
+    assert_int_equal(spawn("bare", FTL_ISOLATION_USER, &process, &step), FTL_ERR_NOT_FOUND);
+    assert_string_equal(step, "finding its program");
+    assert_int_equal(spawn("bare", (ftl_isolation_t)2, &process, &step), FTL_ERR_INVALID_ARGUMENT);
+    assert_int_equal(fake.open, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_manifest_says_what_the_app_is, set_up),
+        cmocka_unit_test_setup(an_empty_manifest_means_the_defaults, set_up),
+        cmocka_unit_test_setup(names_that_are_no_app_are_not_found, set_up),
+        cmocka_unit_test_setup(a_malformed_manifest_is_reported, set_up),
+        cmocka_unit_test_setup(apps_are_listed_in_order, set_up),
+        cmocka_unit_test_setup(a_malformed_image_gives_no_name, set_up),
+        cmocka_unit_test_setup(the_last_valid_boot_argument_names_the_isolation, set_up),
+        cmocka_unit_test_setup(isolation_names_go_both_ways, set_up),
+        cmocka_unit_test_setup(spawn_starts_the_program_of_the_isolation, set_up),
+        cmocka_unit_test_setup(spawn_grants_what_the_manifest_asks_for_and_the_console, set_up),
+        cmocka_unit_test_setup(spawn_leaves_nothing_behind_when_a_call_fails, set_up),
+        cmocka_unit_test_setup(spawn_refuses_a_program_that_is_not_there, set_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

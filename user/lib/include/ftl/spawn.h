@@ -1,0 +1,90 @@
+/*
+ * Starting the apps of the boot image: reads an app's manifest, makes its process with the isolation asked
+ * for, loads its program, grants it what its manifest lists, and starts it. For starters such as init and
+ * the shell, who have the `bootimage` handle.
+ */
+#ifndef FTL_SPAWN_H
+#define FTL_SPAWN_H
+
+#include <ftl/status.h>
+#include <ftl/types.h>
+
+#define FTL_APP_TEXT_MAX      256 /* bytes of a manifest's description or grants, NUL included */
+#define FTL_APP_MEMORY_LIMIT  (UINT64_C(64) << 20) /* bytes, when the manifest names none */
+#define FTL_SPAWN_HANDLES_MAX 16
+
+/* The boot image, mapped for reading. */
+struct ftl_bootimage {
+    ftl_handle_t vmo;
+    const void *data;
+    size_t size;
+};
+
+/*
+ * Maps the boot image VMO (rights READ, MAP; to load from it also EXECUTE) into the calling process. The
+ * handle stays the caller's and is used as long as `image` is.
+ */
+ftl_status_t ftl_bootimage_open(struct ftl_bootimage *image, ftl_handle_t vmo);
+
+/* What an app's manifest says. */
+struct ftl_app {
+    char name[FTL_NAME_MAX];
+    char description[FTL_APP_TEXT_MAX];
+    char grants[FTL_APP_TEXT_MAX]; /* names of handles, apart by blanks */
+    ftl_isolation_t isolation;
+    uint64_t memory_limit; /* bytes */
+};
+
+/*
+ * Reads the manifest of the app `name`. NOT_FOUND when the image has no such app, BAD_FORMAT when the image
+ * or the manifest is malformed.
+ */
+ftl_status_t ftl_app_find(const struct ftl_bootimage *image, const char *name, struct ftl_app *app);
+
+/*
+ * Reads the manifest of the next app, in the order of the image; set *position to 0 at first. NOT_FOUND
+ * after the last one. An app whose manifest is malformed gives BAD_FORMAT with its name in `app`: the next
+ * call goes on behind it. BAD_FORMAT with an empty name: the image itself is malformed from here on.
+ */
+ftl_status_t ftl_app_next(const struct ftl_bootimage *image, size_t *position, struct ftl_app *app);
+
+/* Parses "user" or "sandbox". */
+bool ftl_isolation_parse(const char *text, ftl_isolation_t *isolation);
+
+/* "user", "sandbox", or "unknown". */
+const char *ftl_isolation_name(ftl_isolation_t isolation);
+
+/*
+ * Looks for a word `ftl.isolation.NAME=ISOLATION` among the boot arguments; the last valid one counts.
+ * Returns whether there is one.
+ */
+bool ftl_isolation_of_app(const char *const *words, size_t count, const char *name,
+                          ftl_isolation_t *isolation);
+
+/* A handle that the starter has on offer, under the name by which manifests ask for it. */
+struct ftl_spawn_handle {
+    const char *name;
+    ftl_handle_t handle; /* needs DUPLICATE; stays the starter's */
+    ftl_rights_t rights; /* at most these are passed on; needs TRANSFER among them */
+};
+
+/* How to start an app. All is only read, during the call. */
+struct ftl_spawn_options {
+    ftl_isolation_t isolation; /* normally the app's own */
+    const char *const *args;   /* args[0] is the program's name */
+    size_t arg_count;
+    const char *const *vars; /* "NAME=value" */
+    size_t var_count;
+    const struct ftl_spawn_handle *handles; /* offered: "console", and what the app asks for, is granted */
+    size_t handle_count;                    /* at most FTL_SPAWN_HANDLES_MAX */
+};
+
+/*
+ * Starts the app and returns a handle to its process, with all rights, owned by the caller. On an error
+ * nothing of it is left and *step (if not NULL) says what failed, as static text: "loading its program".
+ */
+ftl_status_t ftl_spawn(const struct ftl_bootimage *image, const struct ftl_app *app,
+                       const struct ftl_spawn_options *options, ftl_handle_t *process,
+                       const char **step);
+
+#endif

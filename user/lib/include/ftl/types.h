@@ -1,0 +1,106 @@
+/*
+ * Basic types of the FTL ABI, shared by the kernel and by every process.
+ * Plain C11; relies on nothing but the compiler's own headers.
+ */
+#ifndef FTL_TYPES_H
+#define FTL_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Result of every call: FTL_OK, or one of the negative errors in <ftl/status.h>. */
+typedef int32_t ftl_status_t;
+
+/*
+ * Names one kernel object for one process. Zero is never a valid handle. The low bits select a slot
+ * of the process's handle table, the others hold the slot's generation, so that a closed handle
+ * cannot name the object which took its slot.
+ */
+typedef uint64_t ftl_handle_t;
+#define FTL_HANDLE_INVALID ((ftl_handle_t)0)
+
+/* Monotonic nanoseconds since boot (a point in time), or a length of time in nanoseconds. */
+typedef int64_t ftl_nsec_t;
+#define FTL_TIME_INFINITE INT64_MAX
+
+/* What a handle allows. duplicate can only take rights away. */
+typedef uint32_t ftl_rights_t;
+#define FTL_RIGHT_READ      (1u << 0) /* read contents or state */
+#define FTL_RIGHT_WRITE     (1u << 1) /* change contents or state */
+#define FTL_RIGHT_MAP       (1u << 2) /* map into a vmspace */
+#define FTL_RIGHT_EXECUTE   (1u << 3) /* map executable, or load as code */
+#define FTL_RIGHT_DUPLICATE (1u << 4) /* make a second handle to the object */
+#define FTL_RIGHT_TRANSFER  (1u << 5) /* move the handle to another process */
+#define FTL_RIGHT_MANAGE    (1u << 6) /* control: kill, load, power off */
+#define FTL_RIGHT_WAIT      (1u << 7) /* wait for signals of the object */
+#define FTL_RIGHTS_ALL      0xffu
+#define FTL_RIGHTS_SAME     0xffffffffu /* for duplicate and grant: the rights the source handle has */
+
+/* How a process is isolated. Data, never source: the same .c builds for both. */
+typedef enum {
+    FTL_ISOLATION_SANDBOX = 0, /* S-mode, a verified window of the kernel's address space */
+    FTL_ISOLATION_USER = 1,    /* U-mode, its own Sv39 page tables */
+} ftl_isolation_t;
+
+/* Permissions of a mapping. Write together with execute is always refused. */
+#define FTL_MAP_READ  (1u << 0)
+#define FTL_MAP_WRITE (1u << 1)
+#define FTL_MAP_EXEC  (1u << 2)
+
+/* Object signals, for ftl_object_wait(). */
+#define FTL_SIGNAL_READABLE  (1u << 0) /* console: input is queued */
+#define FTL_SIGNAL_INTERRUPT (1u << 1) /* console: Ctrl-C was typed since it was last cleared */
+#define FTL_SIGNAL_EXITED    (1u << 2) /* process, thread: it has ended */
+#define FTL_SIGNAL_USER_MASK 0xffff0000u /* notification: bits free for its users */
+
+struct ftl_wait_item {
+    ftl_handle_t handle;
+    uint32_t interest; /* in: FTL_SIGNAL_ bits waited for */
+    uint32_t signals;  /* out: FTL_SIGNAL_ bits that were set */
+};
+#define FTL_WAIT_MAX 16 /* most items of one ftl_object_wait() */
+
+#define FTL_NAME_MAX 32 /* bytes of an object's name, the terminating NUL included */
+#define FTL_PAGE_SIZE 4096u
+
+/* Exit status of a process that did not end by exit(): 128 + reason. */
+#define FTL_EXIT_KILLED      137
+#define FTL_EXIT_INTERRUPTED 130
+#define FTL_EXIT_FAULT       139
+
+typedef enum {
+    FTL_PROCESS_NEW = 0, /* created, not started */
+    FTL_PROCESS_RUNNING = 1,
+    FTL_PROCESS_EXITED = 2,
+} ftl_process_state_t;
+
+struct ftl_process_info {
+    char name[FTL_NAME_MAX];
+    uint64_t pid;
+    uint32_t isolation; /* ftl_isolation_t */
+    uint32_t state;     /* ftl_process_state_t */
+    int32_t exit_status;
+    uint32_t threads;
+    uint32_t handles;
+    uint32_t reserved;
+    uint64_t memory_used;  /* bytes charged: mapped pages, page tables, kernel objects */
+    uint64_t memory_limit; /* bytes */
+    ftl_nsec_t cpu_time;
+};
+
+struct ftl_system_info {
+    uint64_t memory_total; /* bytes of RAM the page allocator was given */
+    uint64_t memory_free;
+    uint64_t memory_kernel; /* bytes of the kernel image, its page array and boot-time tables */
+    uint64_t harts_online;
+    ftl_nsec_t uptime;
+    uint64_t boot_instructions; /* retired on the boot hart from kernel entry to now; 0 if unreadable */
+    uint64_t processes;
+    uint64_t threads;
+};
+
+#define FTL_POWER_OFF    0u
+#define FTL_POWER_REBOOT 1u
+
+#endif

@@ -1,88 +1,142 @@
-/* Explains failed checks: see report.h. The shapes are those that user/toolchain/rewrite.c writes;
- * other code gets less. */
+/*
+ * Reads guards backwards: see report.h. The guards are those of user/toolchain/rewrite.c:
+ *     add.uw s9, r, gp; beq s9, r, .+8; ebreak; <access through r>           (flavour trap)
+ *     add.uw s9, t, gp; lw s10, 0(s9); beq s10, s11, .+8; ebreak; jalr ...
+ * without Zba, add.uw is slli, srli, add.
+ */
 #include "kernel/sandbox/report.h"
 
+#include "kernel/sandbox/decode.h"
 #include "kernel/sandbox/facts.h"
 
-#define WORD_EBREAK 0x00100073U
+#define CHECK_SKIP 8
 
-/* Major opcodes (unprivileged ISA, "RV32/64G Instruction Set Listings"). */
-#define OPCODE_LOAD     0x03U
-#define OPCODE_LOAD_FP  0x07U
-#define OPCODE_STORE    0x23U
-#define OPCODE_STORE_FP 0x27U
-#define OPCODE_AMO      0x2fU
-#define OPCODE_BRANCH   0x63U
-#define OPCODE_JALR     0x67U
+struct reader {
+    struct sandbox_decoder decoder;
+    const uint32_t *code;
+    size_t count;
+};
 
-#define BEQ_SKIP      0x00000463U /* beq x0, x0, .+8: the registers are or-ed in */
-#define BEQ_SKIP_MASK 0xfe00707fU
-
-static unsigned opcode(uint32_t word)
+static bool insn_at(const struct reader *reader, size_t index, struct sandbox_insn *insn)
 {
-    return word & 0x7f;
+    return index < reader->count && sandbox_decode(&reader->decoder, reader->code[index], insn);
 }
 
-static unsigned rs1(uint32_t word)
+static bool class_at(const struct reader *reader, size_t index, enum sandbox_class class,
+                     struct sandbox_insn *insn)
 {
-    return word >> 15 & 31;
+    return insn_at(reader, index, insn) && insn->form->class == class;
 }
 
-static unsigned rs2(uint32_t word)
+/*
+ * If the instructions that end before index mask a register into s9, returns that register and sets
+ * *offset to what was added to it first.
+ */
+static unsigned int masked_register(const struct reader *reader, size_t index, int64_t *offset)
 {
-    return word >> 20 & 31;
+    struct sandbox_insn insn;
+    size_t first;
+
+    if (index >= 1 && class_at(reader, index - 1, SANDBOX_CLASS_SHADDUW, &insn)) {
+        first = index - 1;
+    } else if (index >= 3 && class_at(reader, index - 3, SANDBOX_CLASS_SLLI, &insn)) {
+        first = index - 3;
+    } else {
+        return SANDBOX_REG_SCRATCH;
+    }
+    if (insn.rs1 == SANDBOX_REG_SCRATCH && first >= 1 &&
+        class_at(reader, first - 1, SANDBOX_CLASS_ADDI, &insn)) {
+        *offset = insn.imm_low;
+    }
+    return insn.rs1;
 }
 
-static int64_t load_offset(uint32_t word)
+/* The check that a word loaded from a jump's target is a landing pad; load is the index of the
+ * load. */
+static bool explain_jump(const struct reader *reader, size_t load, struct sandbox_report *report)
 {
-    return (int32_t)word >> 20;
-}
+    struct sandbox_insn insn;
 
-static int64_t store_offset(uint32_t word)
-{
-    return (int64_t)((int32_t)word >> 25) * 32 + (word >> 7 & 31);
-}
-
-/* Names an access through the register, or the check register that stands for it. */
-static bool describe_access(uint32_t word, unsigned address_register, struct sandbox_trap *trap)
-{
-    if (rs1(word) != address_register && rs1(word) != SANDBOX_REG_SCRATCH) {
+    if (!class_at(reader, load, SANDBOX_CLASS_LOAD, &insn) || insn.rd != SANDBOX_REG_SCRATCH2) {
         return false;
     }
-    switch (opcode(word)) {
-    case OPCODE_LOAD:
-    case OPCODE_LOAD_FP:
-        trap->what = "load";
-        trap->offset = load_offset(word);
-        return true;
-    case OPCODE_STORE:
-    case OPCODE_STORE_FP:
-        trap->what = "store";
-        trap->offset = store_offset(word);
-        return true;
-    case OPCODE_AMO: trap->what = "atomic access"; return true;
-    case OPCODE_JALR: trap->what = "jump"; return true;
-    default: return false;
-    }
-}
-
-bool sandbox_decode_trap(const uint32_t code[SANDBOX_TRAP_WORDS], struct sandbox_trap *trap)
-{
-    uint32_t check = code[SANDBOX_TRAP_BEFORE - 1];
-    if (code[SANDBOX_TRAP_BEFORE] != WORD_EBREAK || (check & BEQ_SKIP_MASK) != BEQ_SKIP) {
-        return false;
-    }
-    *trap = (struct sandbox_trap){ .what = "access", .address_register = rs2(check) };
-    if (rs2(check) == SANDBOX_REG_PAD) {
-        /* lw scratch, 0(target) comes before the check. */
-        trap->what = "jump to what is no function or return site,";
-        trap->address_register = rs1(code[SANDBOX_TRAP_BEFORE - 2]);
-        return true;
-    }
-    for (unsigned i = SANDBOX_TRAP_BEFORE + 1; i < SANDBOX_TRAP_WORDS; i++) {
-        if (describe_access(code[i], trap->address_register, trap)) {
-            break;
-        }
+    report->stop = insn.rs1 == SANDBOX_REG_RA ? SANDBOX_STOP_RETURN : SANDBOX_STOP_JUMP;
+    report->offset = 0;
+    report->reg = insn.rs1;
+    if (insn.rs1 == SANDBOX_REG_SCRATCH) {
+        report->reg = (uint8_t)masked_register(reader, load, &report->offset);
     }
     return true;
+}
+
+static bool explain_access(const struct sandbox_insn *insn, struct sandbox_report *report)
+{
+    if (!sandbox_is_access(insn)) {
+        return false;
+    }
+    switch (insn->form->class) {
+    case SANDBOX_CLASS_LOAD:
+    case SANDBOX_CLASS_LOADU: report->stop = SANDBOX_STOP_LOAD; break;
+    case SANDBOX_CLASS_STORE: report->stop = SANDBOX_STOP_STORE; break;
+    default: report->stop = SANDBOX_STOP_ATOMIC; break;
+    }
+    report->reg = insn->rs1;
+    report->offset = insn->imm_low;
+    report->size = (uint8_t)(1u << insn->form->argument);
+    return true;
+}
+
+/* The ebreak at index: what the check before it compared says what was wrong. */
+static bool explain_check(const struct reader *reader, size_t index, struct sandbox_report *report)
+{
+    struct sandbox_insn check, next;
+
+    if (index < 2 || !class_at(reader, index - 1, SANDBOX_CLASS_BRANCH, &check) ||
+        check.imm_low != CHECK_SKIP) {
+        return false;
+    }
+    if (check.rs2 == SANDBOX_REG_PAD) {
+        return explain_jump(reader, index - 2, report);
+    }
+    report->size = 0;
+    if (insn_at(reader, index + 1, &next) && explain_access(&next, report)) {
+        report->reg = check.rs2;
+        return true;
+    }
+    report->stop = SANDBOX_STOP_STACK;
+    report->reg = check.rs2;
+    report->offset = 0;
+    return check.rs2 == SANDBOX_REG_SP;
+}
+
+bool sandbox_explain(const uint32_t *code, size_t count, size_t index,
+                     struct sandbox_report *report)
+{
+    struct reader reader = { .code = code, .count = count };
+    struct sandbox_insn insn;
+
+    *report = (struct sandbox_report){ .size = 0 };
+    sandbox_decoder_init(&reader.decoder);
+    if (!insn_at(&reader, index, &insn)) {
+        return false;
+    }
+    switch (insn.form->class) {
+    case SANDBOX_CLASS_EBREAK: return explain_check(&reader, index, report);
+    case SANDBOX_CLASS_TRAP: report->stop = SANDBOX_STOP_CHECK; return true;
+    default: return explain_jump(&reader, index, report) || explain_access(&insn, report);
+    }
+}
+
+const char *sandbox_stop_name(enum sandbox_stop stop)
+{
+    switch (stop) {
+    case SANDBOX_STOP_LOAD: return "load";
+    case SANDBOX_STOP_STORE: return "store";
+    case SANDBOX_STOP_ATOMIC: return "atomic access";
+    case SANDBOX_STOP_JUMP: return "jump";
+    case SANDBOX_STOP_RETURN: return "return";
+    case SANDBOX_STOP_STACK: return "stack pointer";
+    case SANDBOX_STOP_CHECK: return "failed check";
+    }
+    return "access";
 }

@@ -41,8 +41,7 @@ enum tar_type {
     TAR_PAX_GLOBAL = 'g',
 };
 
-/* --- Tar
- * ---------------------------------------------------------------------------------------------- */
+/* --- Tar --- */
 
 /* Reads an octal field, padded with blanks in front and a blank or NUL behind. */
 static bool parse_octal(const char *field, size_t size, uint64_t *number)
@@ -233,8 +232,7 @@ ftl_status_t bootimage_find(const struct bootimage *image, const char *name,
     return status;
 }
 
-/* --- Text
- * --------------------------------------------------------------------------------------------- */
+/* --- Text --- */
 
 static bool is_blank(char c)
 {
@@ -346,8 +344,7 @@ bool text_copy(struct text text, char *buffer, size_t size)
     return true;
 }
 
-/* --- Manifests
- * ---------------------------------------------------------------------------------------- */
+/* --- Manifests --- */
 
 ftl_status_t manifest_next(struct text *rest, struct text *key, struct text *value)
 {
@@ -382,8 +379,7 @@ bool manifest_get(struct text manifest, const char *key, struct text *value)
     return false;
 }
 
-/* --- Command line
- * ------------------------------------------------------------------------------------- */
+/* --- Command line --- */
 
 ftl_status_t bootargs_next(const char **line, char *word, size_t size)
 {
@@ -417,8 +413,7 @@ ftl_status_t bootargs_next(const char **line, char *word, size_t size)
     return fits ? FTL_OK : FTL_ERR_OUT_OF_RANGE;
 }
 
-/*
- * Compares a word with a key and returns where its value starts, NULL when the key is another. */
+/* Compares a word with a key and returns where its value starts, NULL when the key is another. */
 static const char *match_key(const char *word, const char *key)
 {
     size_t size = strlen(key);

@@ -27,8 +27,7 @@ static const uint8_t property_name_sizes[] = {
 #undef DT_PROPERTY_NAME_SIZE
 };
 
-/* --- Messages
- * ----------------------------------------------------------------------------------------- */
+/* --- Messages --- */
 
 /* Writes the current node's path, unprintable bytes as '?', cut to the buffer. */
 static void format_path(const struct dt_parser *parser, char *buffer, size_t size)
@@ -80,8 +79,7 @@ void dt_warn(struct dt_parser *parser, const char *format, ...)
     va_end(args);
 }
 
-/* --- Properties
- * --------------------------------------------------------------------------------------- */
+/* --- Properties --- */
 
 struct dt_node *dt_current(struct dt_parser *parser)
 {
@@ -166,8 +164,7 @@ bool dt_get_u64(struct dt_parser *parser, enum dt_property_id id, uint64_t *numb
     return get_cells(parser, id, 2, number);
 }
 
-/* --- Addresses
- * ---------------------------------------------------------------------------------------- */
+/* --- Addresses --- */
 
 static bool is_physical_range(uint64_t address, uint64_t size)
 {
@@ -254,8 +251,7 @@ const char *dt_reg_text(enum dt_reg_status status)
     return "is bad";
 }
 
-/* --- The walk
- * ----------------------------------------------------------------------------------------- */
+/* --- The walk --- */
 
 /* Reads #address-cells or #size-cells; both have defaults (Devicetree Specification, 2.3.5). */
 static uint32_t get_cell_count(struct dt_parser *parser, enum dt_property_id id, uint32_t otherwise)
@@ -401,8 +397,7 @@ static bool walk(struct dt_parser *parser)
     }
 }
 
-/* --- The header
- * --------------------------------------------------------------------------------------- */
+/* --- The header --- */
 
 /* Checks all that libfdt's readers rely on. Reads the header alone, after checking that it is
  * there. */

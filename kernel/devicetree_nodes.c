@@ -22,8 +22,7 @@
 #define PLIC_CONTEXT_SIZE    0x1000u
 #define PLIC_MAX_SOURCES     1023u
 
-/* --- Memory
- * ------------------------------------------------------------------------------------------- */
+/* --- Memory --- */
 
 static bool visit_memory(struct dt_parser *parser)
 {
@@ -68,8 +67,7 @@ static bool visit_reservation(struct dt_parser *parser)
     }
 }
 
-/* --- /chosen and /aliases
- * ----------------------------------------------------------------------------- */
+/* --- /chosen and /aliases --- */
 
 static void copy_bootargs(struct dt_parser *parser)
 {
@@ -117,8 +115,7 @@ static bool visit_aliases(struct dt_parser *parser)
     return true;
 }
 
-/* --- Harts
- * -------------------------------------------------------------------------------------------- */
+/* --- Harts --- */
 
 static bool visit_cpus(struct dt_parser *parser)
 {
@@ -217,8 +214,7 @@ static bool visit_cpu_intc(struct dt_parser *parser)
     return true;
 }
 
-/* --- Devices
- * ------------------------------------------------------------------------------------------ */
+/* --- Devices --- */
 
 /* Reads the first interrupt: a cell for `interrupt-parent`, or a phandle and a cell. */
 static void get_irq(struct dt_parser *parser, uint32_t *irq, uint32_t *irq_parent)
@@ -403,8 +399,7 @@ static bool visit_other(struct dt_parser *parser)
     return true;
 }
 
-/* --- What a node is
- * ----------------------------------------------------------------------------------- */
+/* --- What a node is --- */
 
 /* Compares a node's name less its unit address. */
 static bool is_named(const struct dt_node *node, const char *name)
@@ -472,8 +467,7 @@ bool devicetree_visit(struct dt_parser *parser)
     return visit[node->role](parser);
 }
 
-/* --- What depends on the whole tree
- * ------------------------------------------------------------------- */
+/* --- What depends on the whole tree --- */
 
 /* Trims the ranges of RAM to whole pages, and drops those that have none. */
 static bool finish_memory(struct dt_parser *parser)

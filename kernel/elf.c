@@ -135,8 +135,7 @@ static ftl_status_t fetch(struct parser *parser, uint64_t offset, void *buffer, 
     return FTL_ERR_BAD_ADDRESS;
 }
 
-/* --- The header
- * --------------------------------------------------------------------------------------- */
+/* --- The header --- */
 
 static ftl_status_t check_ident(struct parser *parser, const unsigned char *ident)
 {
@@ -187,8 +186,7 @@ static ftl_status_t check_header(struct parser *parser, const struct elf_header 
     return FTL_OK;
 }
 
-/* --- Segments
- * ----------------------------------------------------------------------------------------- */
+/* --- Segments --- */
 
 /* Checks what one PT_LOAD says of itself. `i` is its number among them. */
 static ftl_status_t check_segment(struct parser *parser, const struct elf_program *program,
@@ -307,8 +305,7 @@ static ftl_status_t check_segments(struct parser *parser)
                   (unsigned long long)image->entry);
 }
 
-/* --- The note
- * ----------------------------------------------------------------------------------------- */
+/* --- The note --- */
 
 struct note {
     uint32_t name_size;
@@ -382,8 +379,7 @@ static ftl_status_t scan_notes(struct parser *parser, const struct elf_program *
     return status;
 }
 
-/* --- Program headers and sections
- * ------------------------------------------------------------------------ */
+/* --- Program headers and sections --- */
 
 static ftl_status_t parse_programs(struct parser *parser, const struct elf_header *header)
 {
@@ -495,8 +491,7 @@ ftl_status_t elf_parse(const struct elf_reader *reader, ftl_isolation_t isolatio
     return status == FTL_OK ? parse_sections(&parser, &header) : status;
 }
 
-/* --- Symbols
- * ------------------------------------------------------------------------------------------ */
+/* --- Symbols --- */
 
 /* Returns the executable segment that holds vaddr, or NULL. */
 static const struct elf_segment *code_segment(const struct elf_image *image, uint64_t vaddr)

@@ -129,8 +129,7 @@ static void assert_malformed(struct archive *archive, const char *expected)
     free(archive->data);
 }
 
-/* --- Archives
- * ------------------------------------------------------------------------------------------- */
+/* --- Archives --- */
 
 static void archives_of_cmake_and_tar_are_read(void **state)
 {
@@ -335,8 +334,7 @@ static void truncated_and_damaged_archives_give_nothing_outside_them(void **stat
     free(archive.data);
 }
 
-/* --- Texts and manifests
- * ---------------------------------------------------------------------------------- */
+/* --- Texts and manifests --- */
 
 /* A text in a heap block of its exact size, so that ASan guards its end. Free its data. */
 static struct text make_text(const char *string)
@@ -447,8 +445,7 @@ static void malformed_lines_of_a_manifest_are_reported_and_skipped(void **state)
     free((void *)manifest.data);
 }
 
-/* --- Boot arguments
- * --------------------------------------------------------------------------------------- */
+/* --- Boot arguments --- */
 
 static void bootargs_are_split_at_blanks_outside_of_quotes(void **state)
 {

@@ -167,8 +167,7 @@ static bool is_reserved(paddr_t start, paddr_t end, bool no_map)
     return false;
 }
 
-/* --- What boot_info promises, for any tree
- * --------------------------------------------------------------- */
+/* --- What boot_info promises, for any tree --- */
 
 static bool overlaps_memory(const struct boot_device *device)
 {
@@ -288,8 +287,7 @@ static bool parse_any(const void *data, size_t size)
     return false;
 }
 
-/* --- Real trees
- * ----------------------------------------------------------------------------------------- */
+/* --- Real trees --- */
 
 static void check_virt(size_t harts)
 {
@@ -429,8 +427,7 @@ static void bytes_beyond_the_trees_own_size_are_not_needed_nor_read(void **state
     free(tree.data);
 }
 
-/* --- Memory
- * --------------------------------------------------------------------------------------------- */
+/* --- Memory --- */
 
 static void memory_is_sorted_and_trimmed_to_whole_pages(void **state)
 {
@@ -598,8 +595,7 @@ static void memory_that_is_reserved_whole_leaves_nothing_free(void **state)
     assert_false(boot_next_free(&info, &cursor, &range));
 }
 
-/* --- /chosen
- * -------------------------------------------------------------------------------------------- */
+/* --- /chosen --- */
 
 static void initrd_may_be_given_in_64_bits(void **state)
 {
@@ -663,8 +659,7 @@ static void bootargs_without_an_end_are_ignored_with_a_warning(void **state)
     assert_warning("/chosen: bootargs has no end: ignored");
 }
 
-/* --- Harts
- * ---------------------------------------------------------------------------------------------- */
+/* --- Harts --- */
 
 static void hart_is_used_only_if_enabled_with_mmu_and_isa(void **state)
 {
@@ -769,8 +764,7 @@ static void harts_beyond_the_limit_are_left_alone_with_a_warning(void **state)
     check_info();
 }
 
-/* --- Devices
- * -------------------------------------------------------------------------------------------- */
+/* --- Devices --- */
 
 #define SERIAL "/soc/serial@10000000"
 
@@ -993,8 +987,7 @@ static void plic_without_usable_numbers_is_not_used(void **state)
     }
 }
 
-/* --- Structure
- * ------------------------------------------------------------------------------------------ */
+/* --- Structure --- */
 
 /* Sets a 32-bit field of the header. */
 static void set_header(struct tree *tree, size_t offset, uint32_t value)
@@ -1088,8 +1081,7 @@ static void unprintable_names_are_shown_as_question_marks(void **state)
     parse_refused(&tree, "/memory@??000000: reg of 4 bytes is not a whole number of entries");
 }
 
-/* --- Truncation and damage
- * ------------------------------------------------------------------------------- */
+/* --- Truncation and damage --- */
 
 /* A tree without free room in it, in a buffer of its own size. */
 static struct tree load_packed(const char *name)

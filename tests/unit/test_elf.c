@@ -173,8 +173,7 @@ static void make(ftl_isolation_t isolation)
     fail_at = UINT64_MAX;
 }
 
-/* --- Good files
- * ------------------------------------------------------------------------------------------- */
+/* --- Good files --- */
 
 static void good_file_is_described_whole(void **state)
 {
@@ -247,8 +246,7 @@ static void failing_reader_is_reported_as_such(void **state)
     }
 }
 
-/* --- Malformed files
- * -------------------------------------------------------------------------------------- */
+/* --- Malformed files --- */
 
 /* A field of the file, what to set it to, and what must be said. */
 struct malformation {
@@ -416,8 +414,7 @@ static void reason_is_cut_to_the_buffer(void **state)
     free(small);
 }
 
-/* --- Truncation and damage
- * -------------------------------------------------------------------------------- */
+/* --- Truncation and damage --- */
 
 /* What elf_image promises, whatever the file. */
 static void check_image(uint64_t file_size)
@@ -521,8 +518,7 @@ static void damaged_files_are_refused_or_described_soundly(void **state)
     assert_in_range(accepted, MUTATIONS / 20, MUTATIONS * 19 / 20);
 }
 
-/* --- Symbols
- * ---------------------------------------------------------------------------------------------- */
+/* --- Symbols --- */
 
 static void check_symbol(uint64_t vaddr, const char *expected, uint64_t distance)
 {

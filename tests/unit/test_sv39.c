@@ -335,13 +335,17 @@ static void mmu_copied_roots_share_what_is_below(void **state)
     page_table_destroy(&other);
 }
 
-static void mmu_trim_frees_all_tables_but_those_of_the_roots(void **state)
+static void mmu_detach_takes_all_tables_but_those_of_the_roots(void **state)
 {
     (void)state;
     assert_true(page_table_map(&table, BASE + PAGE_SIZE, 0, 3 * MEGAPAGE_SIZE, RW));
     assert_true(page_table_map(&table, 3 * BASE, 0, PAGE_SIZE, RW));
     assert_true(page_table_unmap(&table, BASE, 2 * GIB, NULL, NULL));
-    page_table_trim(&table, BASE, 2 * GIB);                  /* the second has no table at all */
+    struct list pages = LIST_INIT(pages);
+    page_table_detach(&table, BASE, 2 * GIB, &pages); /* the second has no table at all */
+    assert_false(list_empty(&pages));
+    page_table_free_detached(&table, &pages);
+    assert_true(list_empty(&pages));
     assert_int_equal(account.used, (1 + 1 + 2) * PAGE_SIZE); /* root; the first's; 3 * BASE's */
     assert_unmapped(BASE + PAGE_SIZE);
     assert_mapped(3 * BASE, 0, RW);
@@ -495,7 +499,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(mmu_new_table_shares_the_kernels_upper_half, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(mmu_copied_roots_share_what_is_below, setup, teardown),
-        cmocka_unit_test_setup_teardown(mmu_trim_frees_all_tables_but_those_of_the_roots, setup,
+        cmocka_unit_test_setup_teardown(mmu_detach_takes_all_tables_but_those_of_the_roots, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(mmu_random_operations_agree_with_a_flat_map, setup,
                                         teardown),

@@ -17,7 +17,7 @@
  * structure is broken or when there is no memory, no usable hart or no timebase-frequency; *info is
  * undefined then. A device that cannot be used is left out, with a warning in *info.
  *
- * Uses about 5 KiB of stack; no allocation, no lock, no recursion.
+ * Uses less than 4 KiB of stack; no allocation, no lock, no recursion.
  */
 bool devicetree_parse(const void *dtb, size_t limit, paddr_t address, struct boot_info *info,
                       struct boot_error *error);

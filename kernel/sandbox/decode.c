@@ -19,6 +19,7 @@ const struct sandbox_form sandbox_forms[] = {
 const size_t sandbox_form_count = sizeof(sandbox_forms) / sizeof(sandbox_forms[0]);
 _Static_assert(sizeof(sandbox_forms) / sizeof(sandbox_forms[0]) < 256, "order[] holds bytes");
 
+#define MAJOR_MASK          0x7cu /* major opcode */
 #define FUNCT3_MASK         0x7000u
 #define ROUNDING_RESERVED_5 5u /* rounding modes 5 and 6 are reserved */
 #define ROUNDING_RESERVED_6 6u
@@ -41,8 +42,8 @@ static unsigned int bucket_of(uint32_t word)
 
 static bool form_in_bucket(const struct sandbox_form *form, unsigned int bucket)
 {
-    uint32_t probe = (bucket >> 3) << 2 | 3u | (bucket & 7u) << 12;
-    uint32_t mask = form->mask & (FUNCT3_MASK | 0x7fu);
+    uint32_t probe = (bucket >> 3) << 2 | (bucket & 7u) << 12;
+    uint32_t mask = form->mask & (FUNCT3_MASK | MAJOR_MASK);
 
     return (probe & mask) == (form->match & mask);
 }

@@ -99,7 +99,8 @@ static bool explain_check(const struct reader *reader, size_t index, struct sand
         return explain_jump(reader, index - 2, report);
     }
     report->size = 0;
-    if (insn_at(reader, index + 1, &next) && explain_access(&next, report)) {
+    if (insn_at(reader, index + 1, &next) && (next.rs1 == check.rs1 || next.rs1 == check.rs2) &&
+        explain_access(&next, report)) {
         report->reg = check.rs2;
         return true;
     }

@@ -40,10 +40,12 @@ static void futex_cleanup(struct thread *thread)
 
 static struct call_result futex_resume(struct thread *thread)
 {
-    return call_status(thread->wait.futex.woken || !thread->wait.timed_out ? FTL_OK : FTL_ERR_TIMED_OUT);
+    return call_status(thread->wait.futex.woken || !thread->wait.timed_out ? FTL_OK
+                                                                           : FTL_ERR_TIMED_OUT);
 }
 
-/* Stops the current thread if the word is as expected. BAD_ADDRESS when the word's page is not there. */
+/* Stops the current thread if the word is as expected. BAD_ADDRESS when the word's page is not
+ * there. */
 static struct call_result wait_if_equal(vaddr_t word, uint32_t expected, nsec_t deadline)
 {
     const struct vmspace *vmspace = process_current()->vmspace;

@@ -1,6 +1,7 @@
 /*
- * object_wait: waiting for signals of several objects. Each entry observes one object; the first that fires wakes the
- * thread, which then looks at all of them again, so that it returns what is true then.
+ * object_wait: waiting for signals of several objects. Each entry observes one object; the first
+ * that fires wakes the thread, which then looks at all of them again, so that it returns what is
+ * true then.
  */
 #include "calls.gen.h"
 
@@ -32,7 +33,8 @@ static void entries_free(struct wait_entry *entries, size_t count)
     kfree(entries, count * sizeof(*entries));
 }
 
-static ftl_status_t entries_make(const struct ftl_wait_item *items, size_t count, struct wait_entry **made)
+static ftl_status_t entries_make(const struct ftl_wait_item *items, size_t count,
+                                 struct wait_entry **made)
 {
     struct wait_entry *entries = kalloc(count * sizeof(*entries));
     if (entries == NULL) {
@@ -43,7 +45,8 @@ static ftl_status_t entries_make(const struct ftl_wait_item *items, size_t count
         entries[i].observer.interest = items[i].interest;
         entries[i].thread = thread_current();
         list_init(&entries[i].observer.link);
-        ftl_status_t status = handle_lookup(items[i].handle, OBJECT_ANY, FTL_RIGHT_WAIT, &entries[i].object);
+        ftl_status_t status =
+            handle_lookup(items[i].handle, OBJECT_ANY, FTL_RIGHT_WAIT, &entries[i].object);
         if (status != FTL_OK) {
             entries[i].object = NULL;
             entries_free(entries, count);
@@ -54,14 +57,17 @@ static ftl_status_t entries_make(const struct ftl_wait_item *items, size_t count
     return FTL_OK;
 }
 
-/* Writes the signals of all entries to the caller's items. Returns how many are of interest in *ready. */
-static ftl_status_t report(const struct wait_entry *entries, size_t count, vaddr_t items, size_t *ready)
+/* Writes the signals of all entries to the caller's items. Returns how many are of interest in
+ * *ready. */
+static ftl_status_t report(const struct wait_entry *entries, size_t count, vaddr_t items,
+                           size_t *ready)
 {
     *ready = 0;
     for (size_t i = 0; i < count; i++) {
         uint32_t signals = __atomic_load_n(&entries[i].object->signals, __ATOMIC_ACQUIRE);
         *ready += (signals & entries[i].observer.interest) != 0;
-        vaddr_t field = items + i * sizeof(struct ftl_wait_item) + offsetof(struct ftl_wait_item, signals);
+        vaddr_t field =
+            items + i * sizeof(struct ftl_wait_item) + offsetof(struct ftl_wait_item, signals);
         ftl_status_t status = copy_out(field, &signals, sizeof(signals));
         if (status != FTL_OK) {
             return status;
@@ -85,10 +91,13 @@ static void wait_cleanup(struct thread *thread)
 static struct call_result wait_resume(struct thread *thread);
 
 /* Stops the current thread until one of the entries fires. */
-static struct call_result stop(struct wait_entry *entries, size_t count, vaddr_t items, nsec_t deadline)
+static struct call_result stop(struct wait_entry *entries, size_t count, vaddr_t items,
+                               nsec_t deadline)
 {
     struct wait *wait = thread_wait_begin(wait_resume, wait_cleanup);
-    wait->objects = (struct objects_wait){ .entries = entries, .count = count, .items = items, .deadline = deadline };
+    wait->objects = (struct objects_wait){
+        .entries = entries, .count = count, .items = items, .deadline = deadline
+    };
     bool ready = false;
     for (size_t i = 0; i < count; i++) {
         uint32_t signals = object_observe(entries[i].object, &entries[i].observer);
@@ -104,7 +113,8 @@ static struct call_result wait_resume(struct thread *thread)
 {
     struct objects_wait wait = thread->wait.objects;
     if (wait.entries == NULL) {
-        return call_status(FTL_ERR_CANCELLED); /* killed between clean-up and here: nobody sees it */
+        return call_status(
+            FTL_ERR_CANCELLED); /* killed between clean-up and here: nobody sees it */
     }
     size_t ready;
     ftl_status_t status = report(wait.entries, wait.count, wait.items, &ready);

@@ -2,7 +2,8 @@
 #ifndef KERNEL_ASSERT_H
 #define KERNEL_ASSERT_H
 
-/* Prints the cause, registers and a symbolized backtrace, stops all harts and ends QEMU with a failure. */
+/* Prints the cause, registers and a symbolized backtrace, stops all harts and ends QEMU with a
+ * failure. */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 
 #ifdef FTL_RELEASE

@@ -1,7 +1,7 @@
 /*
- * Kernel calls: what the generated dispatch (calls.gen.c, from calls.def) and the calls themselves share.
- * A call named X is implemented by sys_X(); it gets objects with a reference that the decoder holds for the
- * length of the call.
+ * Kernel calls: what the generated dispatch (calls.gen.c, from calls.def) and the calls themselves
+ * share. A call named X is implemented by sys_X(); it gets objects with a reference that the
+ * decoder holds for the length of the call.
  */
 #ifndef KERNEL_CALL_H
 #define KERNEL_CALL_H

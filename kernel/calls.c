@@ -1,6 +1,7 @@
 /*
- * Kernel calls on processes, threads, vmspaces, VMOs and handles: they check and copy arguments, the objects' own files do
- * the work. Dispatch and handle look-up are generated (calls.gen.c). What happens after a call that may stop is here too.
+ * Kernel calls on processes, threads, vmspaces, VMOs and handles: they check and copy arguments,
+ * the objects' own files do the work. Dispatch and handle look-up are generated (calls.gen.c). What
+ * happens after a call that may stop is here too.
  */
 #include "calls.gen.h"
 
@@ -67,7 +68,8 @@ struct call_result sys_handle_duplicate(ftl_handle_t handle, ftl_rights_t rights
     struct handle_table *table = &process_current()->handles;
     ftl_rights_t held;
     struct object *object;
-    ftl_status_t status = handle_table_lookup(table, handle, OBJECT_ANY, FTL_RIGHT_DUPLICATE, &object);
+    ftl_status_t status =
+        handle_table_lookup(table, handle, OBJECT_ANY, FTL_RIGHT_DUPLICATE, &object);
     if (status != FTL_OK) {
         return call_status(status);
     }
@@ -91,7 +93,8 @@ struct call_result sys_process_self(void)
     return give_handle(&process->object, FTL_RIGHTS_ALL);
 }
 
-struct call_result sys_process_create(struct vmspace *vmspace, vaddr_t name, size_t name_size, uint64_t memory_limit)
+struct call_result sys_process_create(struct vmspace *vmspace, vaddr_t name, size_t name_size,
+                                      uint64_t memory_limit)
 {
     char copy[FTL_NAME_MAX] = { 0 };
     if (name_size == 0 || name_size >= sizeof(copy)) {
@@ -105,7 +108,8 @@ struct call_result sys_process_create(struct vmspace *vmspace, vaddr_t name, siz
     return process == NULL ? call_status(status) : give_handle(&process->object, FTL_RIGHTS_ALL);
 }
 
-struct call_result sys_process_load(struct process *process, struct vmo *image, uint64_t offset, uint64_t size)
+struct call_result sys_process_load(struct process *process, struct vmo *image, uint64_t offset,
+                                    uint64_t size)
 {
     return call_status(process_load(process, image, offset, size));
 }
@@ -127,7 +131,8 @@ static struct call_result grant(struct process *process, ftl_handle_t handle, ft
         return call_status(status);
     }
     ftl_handle_t granted;
-    status = handle_insert(&process->handles, object, rights == FTL_RIGHTS_SAME ? held : rights, &granted);
+    status = handle_insert(&process->handles, object, rights == FTL_RIGHTS_SAME ? held : rights,
+                           &granted);
     if (status != FTL_OK) {
         object_put(object);
         return call_status(status);
@@ -145,7 +150,8 @@ static struct call_result grant(struct process *process, ftl_handle_t handle, ft
     return call_status(status);
 }
 
-struct call_result sys_process_grant(struct process *process, ftl_handle_t handle, ftl_rights_t rights)
+struct call_result sys_process_grant(struct process *process, ftl_handle_t handle,
+                                     ftl_rights_t rights)
 {
     ftl_status_t status = process_hold_new(process);
     if (status != FTL_OK) {
@@ -215,13 +221,15 @@ struct call_result sys_system_next_process(ftl_handle_t system, uint64_t after)
     if (process == NULL) {
         return call_status(FTL_ERR_NOT_FOUND);
     }
-    return give_handle(&process->object, FTL_RIGHT_READ | FTL_RIGHT_WAIT | (held & FTL_RIGHT_MANAGE));
+    return give_handle(&process->object,
+                       FTL_RIGHT_READ | FTL_RIGHT_WAIT | (held & FTL_RIGHT_MANAGE));
 }
 
 /* Threads. */
 
 /* In a sandbox threads start at landing pads alone, and sp and tp always lie in the window. */
-static ftl_status_t check_thread(const struct vmspace *vmspace, vaddr_t entry, vaddr_t stack, vaddr_t tls)
+static ftl_status_t check_thread(const struct vmspace *vmspace, vaddr_t entry, vaddr_t stack,
+                                 vaddr_t tls)
 {
     if (!IS_ALIGNED(stack, 16)) {
         return FTL_ERR_INVALID_ARGUMENT;
@@ -230,7 +238,8 @@ static ftl_status_t check_thread(const struct vmspace *vmspace, vaddr_t entry, v
         return FTL_OK;
     }
     uint32_t word;
-    if (!vmspace_contains(vmspace, stack) || !vmspace_contains(vmspace, tls) || !IS_ALIGNED(entry, sizeof(word))) {
+    if (!vmspace_contains(vmspace, stack) || !vmspace_contains(vmspace, tls) ||
+        !IS_ALIGNED(entry, sizeof(word))) {
         return FTL_ERR_INVALID_ARGUMENT;
     }
     ftl_status_t status = copy_in(&word, entry, sizeof(word));
@@ -313,7 +322,8 @@ struct call_result sys_vmspace_create(uint32_t isolation)
         return call_status(FTL_ERR_INVALID_ARGUMENT);
     }
     ftl_status_t status;
-    struct vmspace *vmspace = vmspace_create((ftl_isolation_t)isolation, process_current()->account, &status);
+    struct vmspace *vmspace =
+        vmspace_create((ftl_isolation_t)isolation, process_current()->account, &status);
     return vmspace == NULL ? call_status(status) : give_handle(&vmspace->object, FTL_RIGHTS_ALL);
 }
 
@@ -333,22 +343,26 @@ static uint32_t permissions_for(ftl_rights_t rights, ftl_isolation_t isolation)
     uint32_t permissions = 0;
     permissions |= (rights & FTL_RIGHT_READ) != 0 ? FTL_MAP_READ : 0;
     permissions |= (rights & FTL_RIGHT_WRITE) != 0 ? FTL_MAP_WRITE : 0;
-    permissions |= (rights & FTL_RIGHT_EXECUTE) != 0 && isolation == FTL_ISOLATION_USER ? FTL_MAP_EXEC : 0;
+    permissions |=
+        (rights & FTL_RIGHT_EXECUTE) != 0 && isolation == FTL_ISOLATION_USER ? FTL_MAP_EXEC : 0;
     return permissions;
 }
 
-struct call_result sys_vmspace_map(struct vmspace *vmspace, ftl_handle_t vmo_handle, uint64_t offset, size_t size,
-                                   uint32_t permissions, vaddr_t address)
+struct call_result sys_vmspace_map(struct vmspace *vmspace, ftl_handle_t vmo_handle,
+                                   uint64_t offset, size_t size, uint32_t permissions,
+                                   vaddr_t address)
 {
     struct handle_table *table = &process_current()->handles;
     struct object *vmo;
     ftl_rights_t rights;
-    ftl_status_t status = handle_table_lookup(table, vmo_handle, OBJECT_VMO, rights_for(permissions), &vmo);
+    ftl_status_t status =
+        handle_table_lookup(table, vmo_handle, OBJECT_VMO, rights_for(permissions), &vmo);
     if (status != FTL_OK) {
         return call_status(status);
     }
     status = handle_table_rights(table, vmo_handle, &rights);
-    if (status == FTL_OK && vmspace->isolation == FTL_ISOLATION_SANDBOX && (permissions & FTL_MAP_EXEC) != 0) {
+    if (status == FTL_OK && vmspace->isolation == FTL_ISOLATION_SANDBOX &&
+        (permissions & FTL_MAP_EXEC) != 0) {
         status = FTL_ERR_NOT_SUPPORTED; /* only verified code runs in a window */
     }
     vaddr_t mapped = 0;
@@ -373,7 +387,8 @@ struct call_result sys_vmspace_unmap(struct vmspace *vmspace, vaddr_t address, s
     return call_status(vmspace_unmap(vmspace, address, size));
 }
 
-struct call_result sys_vmspace_protect(struct vmspace *vmspace, vaddr_t address, size_t size, uint32_t permissions)
+struct call_result sys_vmspace_protect(struct vmspace *vmspace, vaddr_t address, size_t size,
+                                       uint32_t permissions)
 {
     return call_status(vmspace_protect(vmspace, address, size, permissions));
 }

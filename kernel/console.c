@@ -76,7 +76,8 @@ void console_log_write(const char *text, size_t size)
     }
 }
 
-/* Takes in what the UART has received. Signals are set without the console's lock: observers take others. */
+/* Takes in what the UART has received. Signals are set without the console's lock: observers take
+ * others. */
 static void receive(void *context)
 {
     (void)context;
@@ -105,7 +106,8 @@ void console_enable_input(const struct boot_info *info)
         return;
     }
     if (!plic_enable(info->uart.device.irq, receive, NULL)) {
-        log_line("console: interrupt %u of the UART cannot be had: no input", info->uart.device.irq);
+        log_line("console: interrupt %u of the UART cannot be had: no input",
+                 info->uart.device.irq);
         return;
     }
     uart_enable_input(&console.uart);
@@ -174,13 +176,15 @@ static struct call_result read_input(vaddr_t data, size_t size, nsec_t deadline,
     wait->console = (struct console_wait){ .data = data, .size = size, .deadline = deadline };
     wait->console.observer.interest = FTL_SIGNAL_READABLE;
     wait->console.observer.notify = input_notify;
-    if ((object_observe(&console.object.object, &wait->console.observer) & FTL_SIGNAL_READABLE) != 0) {
+    if ((object_observe(&console.object.object, &wait->console.observer) & FTL_SIGNAL_READABLE) !=
+        0) {
         thread_notify(thread_current());
     }
     return thread_wait_commit(deadline);
 }
 
-struct call_result sys_console_read(struct console *object, vaddr_t data, size_t size, nsec_t deadline)
+struct call_result sys_console_read(struct console *object, vaddr_t data, size_t size,
+                                    nsec_t deadline)
 {
     (void)object;
     if (size == 0) {

@@ -1,6 +1,6 @@
 /*
- * The console: output of the kernel log and of processes, input for processes. Early output goes through SBI; from
- * console_init() on, through the UART of the device tree if there is one.
+ * The console: output of the kernel log and of processes, input for processes. Early output goes
+ * through SBI; from console_init() on, through the UART of the device tree if there is one.
  */
 #ifndef KERNEL_CONSOLE_H
 #define KERNEL_CONSOLE_H
@@ -21,7 +21,8 @@ void console_enable_input(const struct boot_info *info);
 /* The one console, with a reference for the caller. */
 struct console *console_get(void);
 
-/* Writes text as it is, but newlines as CR LF. What the log calls; also of use to whoever writes to the terminal. */
+/* Writes text as it is, but newlines as CR LF. What the log calls; also of use to whoever writes to
+ * the terminal. */
 void console_log_write(const char *text, size_t size);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * init: found in the boot image, isolated as the boot arguments or its manifest say, started with handles to the console,
- * the system and the boot image. The only process the kernel makes by itself.
+ * init: found in the boot image, isolated as the boot arguments or its manifest say, started with
+ * handles to the console, the system and the boot image. The only process the kernel makes by
+ * itself.
  */
 #include "kernel/first_process.h"
 
@@ -54,7 +55,8 @@ static void add_boot_arguments(struct environ_builder *builder, const char *line
     }
 }
 
-static void add_handle(struct environ_builder *builder, struct process *process, const char *name, struct object *object)
+static void add_handle(struct environ_builder *builder, struct process *process, const char *name,
+                       struct object *object)
 {
     struct ftl_environ_handle entry = { .handle = FTL_HANDLE_INVALID };
     memcpy(entry.name, name, strlen(name) + 1);
@@ -66,14 +68,17 @@ static void add_handle(struct environ_builder *builder, struct process *process,
     builder->header->handle_count++;
 }
 
-static void start_with_environment(struct process *process, struct vmo *image_vmo, const struct boot_info *info)
+static void start_with_environment(struct process *process, struct vmo *image_vmo,
+                                   const struct boot_info *info)
 {
-    struct environ_builder builder = { .blob = kalloc(FTL_ENVIRON_MAX), .used = sizeof(struct ftl_environ_header) };
+    struct environ_builder builder = { .blob = kalloc(FTL_ENVIRON_MAX),
+                                       .used = sizeof(struct ftl_environ_header) };
     if (builder.blob == NULL) {
         panic("boot: no memory for init's environment");
     }
     builder.header = (struct ftl_environ_header *)builder.blob;
-    *builder.header = (struct ftl_environ_header){ .magic = FTL_ENVIRON_MAGIC, .version = FTL_ENVIRON_VERSION };
+    *builder.header =
+        (struct ftl_environ_header){ .magic = FTL_ENVIRON_MAGIC, .version = FTL_ENVIRON_VERSION };
     builder.header->args_offset = (uint32_t)builder.used;
     add_argument(&builder, "init");
     add_boot_arguments(&builder, info->bootargs);
@@ -92,8 +97,10 @@ static void start_with_environment(struct process *process, struct vmo *image_vm
     kfree(builder.blob, FTL_ENVIRON_MAX);
 }
 
-/* The value of one of init's settings: boot argument `ftl.KEY.init`, else the manifest's KEY. False: neither. */
-static bool setting(const struct boot_info *info, struct text manifest, const char *key, char *value, size_t size)
+/* The value of one of init's settings: boot argument `ftl.KEY.init`, else the manifest's KEY.
+ * False: neither. */
+static bool setting(const struct boot_info *info, struct text manifest, const char *key,
+                    char *value, size_t size)
 {
     char name[64];
     format_text(name, sizeof(name), "ftl.%s.init", key);
@@ -107,7 +114,8 @@ static bool setting(const struct boot_info *info, struct text manifest, const ch
 static ftl_isolation_t init_isolation(const struct boot_info *info, struct text manifest)
 {
     char value[32];
-    if (!setting(info, manifest, "isolation", value, sizeof(value)) || strcmp(value, "sandbox") == 0) {
+    if (!setting(info, manifest, "isolation", value, sizeof(value)) ||
+        strcmp(value, "sandbox") == 0) {
         return FTL_ISOLATION_SANDBOX;
     }
     if (strcmp(value, "user") != 0) {

@@ -1,7 +1,7 @@
 /*
- * Loads ELF images into new processes. The file lies in a VMO that its owner may change at any time: what is checked is
- * what was copied. Sandboxed code is verified where it will run, before it becomes executable, in pages nobody else can
- * write.
+ * Loads ELF images into new processes. The file lies in a VMO that its owner may change at any
+ * time: what is checked is what was copied. Sandboxed code is verified where it will run, before it
+ * becomes executable, in pages nobody else can write.
  */
 #include <ftl/sandbox_abi.h>
 
@@ -21,7 +21,7 @@
 #define IMAGE_GUARD (1 * MIB) /* left unmapped around it */
 
 static struct vmo *gate_vmo; /* the gate page, for all sandboxed images */
-static uint32_t loader_isa; /* FTL_ISA_ bits that every hart has */
+static uint32_t loader_isa;  /* FTL_ISA_ bits that every hart has */
 
 void loader_init(uint32_t isa)
 {
@@ -45,7 +45,8 @@ static bool read_file(void *context, uint64_t offset, void *buffer, size_t size)
 }
 
 /* Copies a segment's bytes from the file to a new VMO, page by page. */
-static ftl_status_t fill_segment(struct vmo *memory, const struct elf_segment *segment, const struct file *file)
+static ftl_status_t fill_segment(struct vmo *memory, const struct elf_segment *segment,
+                                 const struct file *file)
 {
     uint64_t in_page = segment->vaddr & (PAGE_SIZE - 1);
     for (uint64_t done = 0; done < segment->file_size;) {
@@ -68,8 +69,8 @@ static ftl_status_t fill_segment(struct vmo *memory, const struct elf_segment *s
 }
 
 /* Maps and prefaults one VMO at a fixed address. */
-static ftl_status_t map_at(struct process *process, struct vmo *vmo, vaddr_t address, size_t size, uint32_t permissions,
-                           bool code)
+static ftl_status_t map_at(struct process *process, struct vmo *vmo, vaddr_t address, size_t size,
+                           uint32_t permissions, bool code)
 {
     struct map_request request = {
         .vmo = vmo,
@@ -82,14 +83,15 @@ static ftl_status_t map_at(struct process *process, struct vmo *vmo, vaddr_t add
     };
     vaddr_t mapped;
     ftl_status_t status = vmspace_map(process->vmspace, &request, &mapped);
-    for (vaddr_t page = address; status == FTL_OK && code && page < address + size; page += PAGE_SIZE) {
+    for (vaddr_t page = address; status == FTL_OK && code && page < address + size;
+         page += PAGE_SIZE) {
         status = vmspace_fault(process->vmspace, page, FTL_MAP_READ);
     }
     return status;
 }
 
-static ftl_status_t load_segment(struct process *process, const struct elf_segment *segment, const struct file *file,
-                                 vaddr_t base)
+static ftl_status_t load_segment(struct process *process, const struct elf_segment *segment,
+                                 const struct file *file, vaddr_t base)
 {
     bool sandbox = process->isolation == FTL_ISOLATION_SANDBOX;
     bool code = (segment->perms & FTL_MAP_EXEC) != 0;
@@ -111,23 +113,28 @@ static ftl_status_t load_segment(struct process *process, const struct elf_segme
     return status;
 }
 
-/* Finds room for the image; all of it is reserved by the order of things: the process is new and loads once. */
+/* Finds room for the image; all of it is reserved by the order of things: the process is new and
+ * loads once. */
 static ftl_status_t choose_base(struct process *process, const struct elf_image *elf, vaddr_t *base)
 {
-    return vmspace_find_room(process->vmspace, elf->span, IMAGE_GUARD, base) ? FTL_OK : FTL_ERR_NO_MEMORY;
+    return vmspace_find_room(process->vmspace, elf->span, IMAGE_GUARD, base) ? FTL_OK
+                                                                             : FTL_ERR_NO_MEMORY;
 }
 
-static void log_refusal(struct process *process, vaddr_t base, const struct sandbox_verify_error *error)
+static void log_refusal(struct process *process, vaddr_t base,
+                        const struct sandbox_verify_error *error)
 {
     char where[128];
     process_symbol(process, base + error->address, where, sizeof(where));
-    log_line("loader: '%s' refused by the verifier: rule %s: %s: `%s` (%#010x) at image offset %#lx, %s", process->name,
-             error->rule, error->reason, error->text, error->word, (unsigned long)error->address, where);
+    log_line(
+        "loader: '%s' refused by the verifier: rule %s: %s: `%s` (%#010x) at image offset %#lx, %s",
+        process->name, error->rule, error->reason, error->text, error->word,
+        (unsigned long)error->address, where);
 }
 
 /*
- * Verifies the code, mapped read-only at its place, and makes it executable. Only the first segment may be executable
- * in a sandbox.
+ * Verifies the code, mapped read-only at its place, and makes it executable. Only the first segment
+ * may be executable in a sandbox.
  */
 static ftl_status_t verify_code(struct process *process, const struct elf_image *elf, vaddr_t base)
 {
@@ -138,7 +145,8 @@ static ftl_status_t verify_code(struct process *process, const struct elf_image 
         }
     }
     const struct elf_segment *code = &elf->segments[0];
-    /* The last page is zeros behind the file's bytes: executable like the rest, so verified like the rest. */
+    /* The last page is zeros behind the file's bytes: executable like the rest, so verified like
+     * the rest. */
     size_t size = ALIGN_UP(code->memory_size, PAGE_SIZE);
     uint8_t *targets = kalloc(SANDBOX_TARGETS_SIZE(size));
     if (targets == NULL) {
@@ -174,7 +182,8 @@ static void make_room_for_gate(struct elf_image *elf)
     first->file_size -= cut;
 }
 
-static ftl_status_t load_image(struct process *process, struct elf_image *elf, const struct file *file, vaddr_t *base)
+static ftl_status_t load_image(struct process *process, struct elf_image *elf,
+                               const struct file *file, vaddr_t *base)
 {
     ftl_status_t status = choose_base(process, elf, base);
     if (status != FTL_OK) {
@@ -205,11 +214,13 @@ static ftl_status_t check_isa(const struct process *process, const struct elf_im
         return FTL_OK;
     }
     log_line("loader: '%s' needs%s%s, which not every hart has", process->name,
-             (missing & FTL_ISA_ZBA) != 0 ? " Zba" : "", (missing & FTL_ISA_ZBB) != 0 ? " Zbb" : "");
+             (missing & FTL_ISA_ZBA) != 0 ? " Zba" : "",
+             (missing & FTL_ISA_ZBB) != 0 ? " Zbb" : "");
     return FTL_ERR_NOT_SUPPORTED;
 }
 
-static ftl_status_t load_held(struct process *process, struct vmo *vmo, uint64_t offset, uint64_t size)
+static ftl_status_t load_held(struct process *process, struct vmo *vmo, uint64_t offset,
+                              uint64_t size)
 {
     if (process->image.vmo != NULL) {
         return FTL_ERR_BAD_STATE;
@@ -231,7 +242,8 @@ static ftl_status_t load_held(struct process *process, struct vmo *vmo, uint64_t
         return status;
     }
     object_get(&vmo->object);
-    process->image = (struct process_image){ .elf = elf, .vmo = vmo, .offset = offset, .size = size };
+    process->image =
+        (struct process_image){ .elf = elf, .vmo = vmo, .offset = offset, .size = size };
     vaddr_t base;
     status = load_image(process, &elf, &file, &base);
     if (status != FTL_OK) {
@@ -255,7 +267,8 @@ ftl_status_t process_load(struct process *process, struct vmo *vmo, uint64_t off
     return status;
 }
 
-bool process_find_symbol(struct process *process, vaddr_t address, char *name, size_t size, uint64_t *offset)
+bool process_find_symbol(struct process *process, vaddr_t address, char *name, size_t size,
+                         uint64_t *offset)
 {
     const struct process_image *image = &process->image;
     if (image->vmo == NULL || address < image->base || address - image->base >= image->elf.span) {

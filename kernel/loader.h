@@ -1,4 +1,5 @@
-/* The kernel's ELF loader; process_load() and process_find_symbol() (kernel/process.h) are its work too. */
+/* The kernel's ELF loader; process_load() and process_find_symbol() (kernel/process.h) are its work
+ * too. */
 #ifndef KERNEL_LOADER_H
 #define KERNEL_LOADER_H
 

@@ -1,4 +1,5 @@
-/* From the first line of C to the first process: kernel_main() on the boot hart, hart_main() on the others. */
+/* From the first line of C to the first process: kernel_main() on the boot hart, hart_main() on the
+ * others. */
 #include <ftl/sandbox_abi.h>
 
 #include "arch/context.h"
@@ -26,8 +27,10 @@
 #define DTB_SIZE_MAX    (2 * MIB)
 #define EMERGENCY_ORDER 1U /* pages of a hart's emergency stack */
 
-/* Called by boot.S: the hart's id, physical addresses of the DTB and of the image, instructions retired until then. */
-_Noreturn void kernel_main(hart_id_t hart, paddr_t dtb, paddr_t load_address, uint64_t instructions);
+/* Called by boot.S: the hart's id, physical addresses of the DTB and of the image, instructions
+ * retired until then. */
+_Noreturn void kernel_main(hart_id_t hart, paddr_t dtb, paddr_t load_address,
+                           uint64_t instructions);
 
 static struct boot_info boot_info;
 
@@ -35,7 +38,8 @@ static void parse_device_tree(paddr_t dtb)
 {
     struct boot_error error;
     if (!IS_ALIGNED(dtb, sizeof(uint64_t)) || dtb >= DIRECT_MAP_SIZE - DTB_SIZE_MAX) {
-        panic("boot: the device tree's address %#lx is misaligned or out of reach", (unsigned long)dtb);
+        panic("boot: the device tree's address %#lx is misaligned or out of reach",
+              (unsigned long)dtb);
     }
     if (!devicetree_parse(phys_to_virt(dtb), DTB_SIZE_MAX, dtb, &boot_info, &error)) {
         panic("boot: device tree refused: %s", error.text);
@@ -193,7 +197,8 @@ void kernel_main(hart_id_t hart, paddr_t dtb, paddr_t load_address, uint64_t ins
     harts[0].arch.emergency_top = boot_stack_top();
     harts[0].arch.plic_context = -1;
     trap_init_hart();
-    log_line("FTL on hart %u, image at %#lx, device tree at %#lx", hart, (unsigned long)load_address, (unsigned long)dtb);
+    log_line("FTL on hart %u, image at %#lx, device tree at %#lx", hart,
+             (unsigned long)load_address, (unsigned long)dtb);
     sbi_init();
     parse_device_tree(dtb);
     timer_init(boot_info.timebase_frequency, (boot_info.isa_common & BOOT_ISA_SSTC) != 0);

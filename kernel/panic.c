@@ -44,8 +44,8 @@ static void log_current(void)
 {
     const struct thread *thread = hart_self()->current;
     if (thread != NULL && thread->process != NULL) {
-        log_line("in thread %lu of process %lu '%s'", (unsigned long)thread->id, (unsigned long)thread->process->pid,
-                 thread->process->name);
+        log_line("in thread %lu of process %lu '%s'", (unsigned long)thread->id,
+                 (unsigned long)thread->process->pid, thread->process->name);
     }
 }
 
@@ -56,7 +56,8 @@ static bool first_panic(void)
     return !__atomic_exchange_n(&panicked, true, __ATOMIC_SEQ_CST);
 }
 
-static _Noreturn void panic_report(const struct panic_registers *registers, const char *format, va_list args)
+static _Noreturn void panic_report(const struct panic_registers *registers, const char *format,
+                                   va_list args)
 {
     if (!first_panic()) {
         hart_halt();
@@ -65,7 +66,7 @@ static _Noreturn void panic_report(const struct panic_registers *registers, cons
     stop_others();
     char cause[256];
     format_text_v(cause, sizeof(cause), format, args);
-    log_line("PANIC on hart %u: %s", arch_hart_self()->id, cause);
+    log_line("kernel panic on hart %u: %s", arch_hart_self()->id, cause);
     log_current();
     registers_log(registers->x, registers->pc);
     log_backtrace(registers->frame, registers->pc);

@@ -14,7 +14,7 @@
 
 #define STACK_SIZE  (256 * KIB) /* of a first thread */
 #define STACK_ALIGN ((size_t)16)
-#define STACK_GUARD (64 * KIB)  /* left unmapped around it */
+#define STACK_GUARD (64 * KIB) /* left unmapped around it */
 
 static struct slab_cache process_cache;
 
@@ -35,7 +35,8 @@ struct process *process_current(void)
     return thread_current()->process;
 }
 
-ftl_status_t handle_lookup(ftl_handle_t handle, enum object_type type, ftl_rights_t rights, struct object **object)
+ftl_status_t handle_lookup(ftl_handle_t handle, enum object_type type, ftl_rights_t rights,
+                           struct object **object)
 {
     return handle_table_lookup(&process_current()->handles, handle, type, rights, object);
 }
@@ -51,7 +52,8 @@ static bool valid_name(const char *name)
     return length > 0 && length < FTL_NAME_MAX;
 }
 
-struct process *process_create(struct vmspace *vmspace, const char *name, uint64_t memory_limit, ftl_status_t *status)
+struct process *process_create(struct vmspace *vmspace, const char *name, uint64_t memory_limit,
+                               ftl_status_t *status)
 {
     *status = FTL_ERR_INVALID_ARGUMENT;
     if (!valid_name(name)) {
@@ -182,7 +184,8 @@ void process_kill(struct process *process, int32_t status)
         process->ending = true;
         process->exit_status = status;
         struct thread *thread;
-        LIST_FOR_EACH(thread, &process->threads, struct thread, process_link) {
+        LIST_FOR_EACH(thread, &process->threads, struct thread, process_link)
+        {
             thread_kill(thread);
         }
     }
@@ -192,8 +195,10 @@ void process_kill(struct process *process, int32_t status)
     }
 }
 
-/* Maps a new stack with the environment at its top. Returns the stack pointer, which is the environment's address too. */
-static ftl_status_t map_first_stack(struct process *process, const void *environ, size_t size, vaddr_t *top)
+/* Maps a new stack with the environment at its top. Returns the stack pointer, which is the
+ * environment's address too. */
+static ftl_status_t map_first_stack(struct process *process, const void *environ, size_t size,
+                                    vaddr_t *top)
 {
     struct vmo *vmo = vmo_create(STACK_SIZE, process->account);
     if (vmo == NULL) {
@@ -229,7 +234,8 @@ static ftl_status_t start_first_thread(struct process *process, const void *envi
         return status;
     }
     vaddr_t entry = process->image.base + process->image.elf.entry;
-    struct thread *thread = thread_create(process, entry, top, top, process->vmspace->base, &status);
+    struct thread *thread =
+        thread_create(process, entry, top, top, process->vmspace->base, &status);
     if (thread == NULL) {
         return status;
     }
@@ -242,7 +248,8 @@ static ftl_status_t start_first_thread(struct process *process, const void *envi
 ftl_status_t process_start(struct process *process, const void *environ, size_t size)
 {
     spin_lock(&process->lock);
-    bool startable = process->state == FTL_PROCESS_NEW && !process->ending && process->image.vmo != NULL;
+    bool startable =
+        process->state == FTL_PROCESS_NEW && !process->ending && process->image.vmo != NULL;
     if (startable) {
         process->state = FTL_PROCESS_RUNNING;
         process->users++;
@@ -264,7 +271,8 @@ void process_symbol(struct process *process, vaddr_t address, char *text, size_t
     char name[64];
     uint64_t offset;
     if (process_find_symbol(process, address, name, sizeof(name), &offset)) {
-        format_text(text, size, "%#lx (%s+%#lx)", (unsigned long)address, name, (unsigned long)offset);
+        format_text(text, size, "%#lx (%s+%#lx)", (unsigned long)address, name,
+                    (unsigned long)offset);
     } else {
         format_text(text, size, "%#lx", (unsigned long)address);
     }
@@ -347,7 +355,8 @@ void process_describe(struct process *process, struct ftl_process_info *info)
     info->threads = process->thread_count;
     info->cpu_time = process->cpu_time;
     struct thread *thread;
-    LIST_FOR_EACH(thread, &process->threads, struct thread, process_link) {
+    LIST_FOR_EACH(thread, &process->threads, struct thread, process_link)
+    {
         info->cpu_time += thread_cpu_time(thread, now);
     }
     spin_unlock(&process->lock);
@@ -361,7 +370,8 @@ struct process *process_next(uint64_t after)
     struct process *found = NULL;
     spin_lock(&processes.lock);
     struct process *process;
-    LIST_FOR_EACH(process, &processes.all, struct process, all_link) {
+    LIST_FOR_EACH(process, &processes.all, struct process, all_link)
+    {
         if (process->pid > after && object_try_get(&process->object)) {
             found = process;
             break;
@@ -377,7 +387,8 @@ void process_counts(uint64_t *process_count, uint64_t *thread_count)
     spin_lock(&processes.lock);
     *process_count = processes.count;
     struct process *process;
-    LIST_FOR_EACH(process, &processes.all, struct process, all_link) {
+    LIST_FOR_EACH(process, &processes.all, struct process, all_link)
+    {
         *thread_count += __atomic_load_n(&process->thread_count, __ATOMIC_RELAXED);
     }
     spin_unlock(&processes.lock);

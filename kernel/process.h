@@ -1,5 +1,6 @@
 /*
- * Processes: containers of handles and threads in a vmspace. Flat: no process knows another but by handle.
+ * Processes: containers of handles and threads in a vmspace. Flat: no process knows another but by
+ * handle.
  */
 #ifndef KERNEL_PROCESS_H
 #define KERNEL_PROCESS_H
@@ -34,18 +35,21 @@ struct process {
     int32_t exit_status;
     struct list threads;
     uint32_t thread_count;
-    uint32_t users; /* threads, and calls at work on it: it is not taken down before they are gone */
+    uint32_t
+        users; /* threads, and calls at work on it: it is not taken down before they are gone */
     nsec_t cpu_time; /* of threads that have ended */
 };
 
 /* Boot: sets up the cache of processes. */
 void process_init(void);
 
-/* Makes a process in the vmspace. NULL with *status set: NO_MEMORY or INVALID_ARGUMENT (the name). One reference. */
+/* Makes a process in the vmspace. NULL with *status set: NO_MEMORY or INVALID_ARGUMENT (the name).
+ * One reference. */
 struct process *process_create(struct vmspace *vmspace, const char *name, uint64_t memory_limit,
                                ftl_status_t *status);
 
-/* Starts its first thread at the image's entry with a copy of the environment. BAD_STATE unless loaded and new. */
+/* Starts its first thread at the image's entry with a copy of the environment. BAD_STATE unless
+ * loaded and new. */
 ftl_status_t process_start(struct process *process, const void *environ, size_t size);
 
 /* Ends the process with the status, once; its last thread to end takes it down. */
@@ -57,21 +61,22 @@ struct process *process_current(void);
 struct thread;
 
 /*
- * Keeps a process that has not been started (and its vmspace and image) from being taken down. BAD_STATE when it was
- * started or is ending.
+ * Keeps a process that has not been started (and its vmspace and image) from being taken down.
+ * BAD_STATE when it was started or is ending.
  */
 ftl_status_t process_hold_new(struct process *process);
 void process_release(struct process *process);
 
-/* Takes a thread that ends out of its process. Returns whether it was the last: then process_end() must follow. */
+/* Takes a thread that ends out of its process. Returns whether it was the last: then process_end()
+ * must follow. */
 bool process_remove_thread(struct process *process, struct thread *thread);
 
 /* Releases all that a process without threads holds, then signals EXITED. */
 void process_end(struct process *process);
 
 /*
- * Ends the current process because of what one of its threads did, with a report in the log: the text, pc with
- * symbol, and registers.
+ * Ends the current process because of what one of its threads did, with a report in the log: the
+ * text, pc with symbol, and registers.
  */
 void process_fault(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -81,7 +86,8 @@ void process_check_failed(uint32_t kind, vaddr_t pc);
 /* Fills in what process_info returns. */
 void process_describe(struct process *process, struct ftl_process_info *info);
 
-/* The process with the least pid greater than `after`, with a reference; NULL when there is none. */
+/* The process with the least pid greater than `after`, with a reference; NULL when there is none.
+ */
 struct process *process_next(uint64_t after);
 
 /* How many processes and threads there are. */
@@ -89,11 +95,14 @@ void process_counts(uint64_t *processes, uint64_t *threads);
 
 void process_destroy(struct object *object);
 
-/* Loads an ELF file from a VMO range into the new process (kernel/loader.c). Errors as for ftl_process_load(). */
+/* Loads an ELF file from a VMO range into the new process (kernel/loader.c). Errors as for
+ * ftl_process_load(). */
 ftl_status_t process_load(struct process *process, struct vmo *vmo, uint64_t offset, uint64_t size);
 
-/* The function of the process's image that holds the address: its name and the offset in it. False: none is known. */
-bool process_find_symbol(struct process *process, vaddr_t address, char *name, size_t size, uint64_t *offset);
+/* The function of the process's image that holds the address: its name and the offset in it. False:
+ * none is known. */
+bool process_find_symbol(struct process *process, vaddr_t address, char *name, size_t size,
+                         uint64_t *offset);
 
 /* Writes "0x10234 (name+0x12)", or the address alone when it has no symbol. */
 void process_symbol(struct process *process, vaddr_t address, char *text, size_t size);

@@ -1,7 +1,7 @@
 /*
- * The scheduler: see sched.h. A hart's run queue is under its own lock; `idle` says which harts look for work.
- * No wake-up is lost: a hart enters `idle` before it looks at all queues for the last time, and an enqueuer
- * looks at `idle` after its thread is on a queue.
+ * The scheduler: see sched.h. A hart's run queue is under its own lock; `idle` says which harts
+ * look for work. No wake-up is lost: a hart enters `idle` before it looks at all queues for the
+ * last time, and an enqueuer looks at `idle` after its thread is on a queue.
  */
 #include "kernel/sched.h"
 
@@ -96,10 +96,12 @@ void sched_enqueue(struct thread *thread)
     bool is_idle = (sched_idle_mask() & hart_bit(hart)) != 0;
     if (hart == hart_self()) {
         struct thread *current = hart->current;
-        if (current != NULL && (priority > current->priority || hart->slice_end == FTL_TIME_INFINITE)) {
+        if (current != NULL &&
+            (priority > current->priority || hart->slice_end == FTL_TIME_INFINITE)) {
             request_reschedule(hart);
         }
-    } else if (is_idle || __atomic_load_n(&hart->slice_end, __ATOMIC_RELAXED) == FTL_TIME_INFINITE) {
+    } else if (is_idle ||
+               __atomic_load_n(&hart->slice_end, __ATOMIC_RELAXED) == FTL_TIME_INFINITE) {
         request_reschedule(hart);
     }
 }
@@ -192,11 +194,13 @@ void sched_stop_current(void)
     __atomic_store_n(&hart->slice_end, FTL_TIME_INFINITE, __ATOMIC_RELAXED);
 }
 
-/* Starts a time slice if a thread of the same priority waits; without one the thread just runs on. */
+/* Starts a time slice if a thread of the same priority waits; without one the thread just runs on.
+ */
 static void start_slice(struct hart *hart, nsec_t now)
 {
     uint32_t present = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED);
-    nsec_t end = (present >> hart->current->priority & 1) != 0 ? now + TIME_SLICE : FTL_TIME_INFINITE;
+    nsec_t end =
+        (present >> hart->current->priority & 1) != 0 ? now + TIME_SLICE : FTL_TIME_INFINITE;
     __atomic_store_n(&hart->slice_end, end, __ATOMIC_RELAXED);
     if (end != FTL_TIME_INFINITE) {
         sched_arm_timer(end);
@@ -207,7 +211,8 @@ static void run(struct hart *hart, struct thread *thread)
 {
     nsec_t now = time_now();
     thread->state = THREAD_RUNNING;
-    __atomic_store_n(&thread->hart, hart->arch.index, __ATOMIC_SEQ_CST); /* before settle() reads kill */
+    __atomic_store_n(&thread->hart, hart->arch.index,
+                     __ATOMIC_SEQ_CST); /* before settle() reads kill */
     hart->current = thread;
     hart->switches++;
     hart->run_start = now;
@@ -230,7 +235,8 @@ static void reconsider(struct hart *hart)
     }
 }
 
-/* Whether the current thread may return to its process; if not it is gone or stopped, and not current any more. */
+/* Whether the current thread may return to its process; if not it is gone or stopped, and not
+ * current any more. */
 static bool settle(struct hart *hart)
 {
     struct thread *thread = hart->current;

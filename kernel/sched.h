@@ -1,6 +1,7 @@
 /*
- * Scheduling: fixed priorities, round robin inside one, a run queue per hart, idle harts take from others.
- * A hart without competition for its thread sets no timer. See docs/ARCHITECTURE.md for the life of a thread.
+ * Scheduling: fixed priorities, round robin inside one, a run queue per hart, idle harts take from
+ * others. A hart without competition for its thread sets no timer. See docs/ARCHITECTURE.md for the
+ * life of a thread.
  */
 #ifndef KERNEL_SCHED_H
 #define KERNEL_SCHED_H
@@ -27,15 +28,17 @@ struct run_queue {
 /* Boot: sets up the scheduler's part of a hart. */
 void sched_init_hart(struct hart *hart);
 
-/* Puts a thread that is on no queue and does not run on a hart's run queue, and wakes that hart if need be. */
+/* Puts a thread that is on no queue and does not run on a hart's run queue, and wakes that hart if
+ * need be. */
 void sched_enqueue(struct thread *thread);
 
-/* What to resume on this hart: the current thread's context, or another's when it must or should not go on. */
+/* What to resume on this hart: the current thread's context, or another's when it must or should
+ * not go on. */
 struct context *sched_resume(void);
 
 /*
- * Takes the current thread off this hart: accounts its time, saves its FP registers. Until something enqueues
- * it again, it runs nowhere. The hart then has no current thread.
+ * Takes the current thread off this hart: accounts its time, saves its FP registers. Until
+ * something enqueues it again, it runs nowhere. The hart then has no current thread.
  */
 void sched_stop_current(void);
 

@@ -10,22 +10,22 @@
 
 /* Outermost first: a hart that holds a lock may only take locks of a later class. */
 enum lock_class {
-    LOCK_PROCESS_LIST, /* the list of all processes */
-    LOCK_PROCESS,      /* struct process: threads, state */
-    LOCK_HANDLES,      /* struct handle_table */
-    LOCK_VMSPACE_LIST, /* windows in use and page-table roots to keep in step */
-    LOCK_VMSPACE,      /* struct vmspace: mappings, page tables */
-    LOCK_VMO,          /* struct vmo: pages */
-    LOCK_FUTEX,        /* a futex bucket */
-    LOCK_CONSOLE,      /* console input queue */
-    LOCK_OBJECT,       /* struct object: signals, observers */
-    LOCK_TIMERS,       /* a hart's timer queue */
-    LOCK_RUN_QUEUE,    /* a hart's run queue */
-    LOCK_KERNEL_MAP,   /* the kernel's own page tables and vmap area */
-    LOCK_SLAB,         /* a slab cache */
-    LOCK_PAGE_CACHE,   /* a hart's cache of free pages */
-    LOCK_PAGES,        /* the page allocator */
-    LOCK_LOG,          /* the log ring */
+    LOCK_PROCESS_LIST,   /* the list of all processes */
+    LOCK_PROCESS,        /* struct process: threads, state */
+    LOCK_HANDLES,        /* struct handle_table */
+    LOCK_VMSPACE_LIST,   /* windows in use and page-table roots to keep in step */
+    LOCK_VMSPACE,        /* struct vmspace: mappings, page tables */
+    LOCK_VMO,            /* struct vmo: pages */
+    LOCK_FUTEX,          /* a futex bucket */
+    LOCK_CONSOLE,        /* console input queue */
+    LOCK_OBJECT,         /* struct object: signals, observers */
+    LOCK_TIMERS,         /* a hart's timer queue */
+    LOCK_RUN_QUEUE,      /* a hart's run queue */
+    LOCK_KERNEL_MAP,     /* the kernel's own page tables and vmap area */
+    LOCK_SLAB,           /* a slab cache */
+    LOCK_PAGE_CACHE,     /* a hart's cache of free pages */
+    LOCK_PAGES,          /* the page allocator */
+    LOCK_LOG,            /* the log ring */
     LOCK_CONSOLE_OUTPUT, /* the UART's transmitter */
     LOCK_CLASS_COUNT,
 };

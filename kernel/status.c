@@ -4,12 +4,10 @@
 const char *ftl_strerror(ftl_status_t status)
 {
     switch (status) {
-#define FTL_STATUS(name, value, text)                                                                                  \
-    case value:                                                                                                        \
-        return text;
+#define FTL_STATUS(name, value, text)                                                              \
+    case value: return text;
 #include <ftl/status.def>
 #undef FTL_STATUS
-    default:
-        return "unknown status";
+    default: return "unknown status";
     }
 }

@@ -25,8 +25,8 @@ void system_init(uint64_t entry_instructions)
 {
     object_init(&system_state.object.object, OBJECT_SYSTEM);
     system_state.entry_instructions = entry_instructions;
-    system_state.kernel_memory =
-        kernel_image_end() - kernel_image_start() + (page_total_count() - page_free_count()) * PAGE_SIZE;
+    system_state.kernel_memory = kernel_image_end() - kernel_image_start() +
+                                 (page_total_count() - page_free_count()) * PAGE_SIZE;
 }
 
 struct system *system_get(void)
@@ -71,7 +71,8 @@ struct call_result sys_system_info(struct system *system, vaddr_t address)
 }
 
 /* Position is in and out: it is checked as memory before anything is copied. */
-struct call_result sys_system_log(struct system *system, vaddr_t position, vaddr_t data, size_t size)
+struct call_result sys_system_log(struct system *system, vaddr_t position, vaddr_t data,
+                                  size_t size)
 {
     (void)system;
     uint64_t at;

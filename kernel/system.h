@@ -9,7 +9,8 @@ struct system {
     struct object object; /* first; never destroyed */
 };
 
-/* Boot: notes how much memory the kernel has taken for itself by now. `entry_instructions`: retired at kernel entry. */
+/* Boot: notes how much memory the kernel has taken for itself by now. `entry_instructions`: retired
+ * at kernel entry. */
 void system_init(uint64_t entry_instructions);
 
 /* The one system object, with a reference for the caller. */

@@ -22,8 +22,8 @@ struct thread *thread_current(void)
     return hart_self()->current;
 }
 
-struct thread *thread_create(struct process *process, vaddr_t entry, uint64_t argument, vaddr_t stack,
-                             vaddr_t tls, ftl_status_t *status)
+struct thread *thread_create(struct process *process, vaddr_t entry, uint64_t argument,
+                             vaddr_t stack, vaddr_t tls, ftl_status_t *status)
 {
     *status = FTL_ERR_LIMIT;
     if (!account_charge(process->account, sizeof(struct thread))) {
@@ -102,7 +102,8 @@ void thread_kill(struct thread *thread)
         hart_interrupt_self();
         return;
     }
-    /* If it runs elsewhere: into the kernel with it. Running nowhere, it will find the flag by itself. */
+    /* If it runs elsewhere: into the kernel with it. Running nowhere, it will find the flag by
+     * itself. */
     struct hart *hart = &harts[__atomic_load_n(&thread->hart, __ATOMIC_RELAXED)];
     if (hart != hart_self()) {
         hart_ipi(hart, IPI_RESCHEDULE);
@@ -145,8 +146,8 @@ struct call_result thread_wait_commit(nsec_t deadline)
     sched_stop_current();
     thread->state = THREAD_STOPPED;
     uint32_t expected = WAIT_PREPARING;
-    if (!__atomic_compare_exchange_n(&thread->wait.state, &expected, WAIT_ARMED, false, __ATOMIC_SEQ_CST,
-                                     __ATOMIC_SEQ_CST)) {
+    if (!__atomic_compare_exchange_n(&thread->wait.state, &expected, WAIT_ARMED, false,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
         sched_enqueue(thread);
     }
     /* From here on it may run, or be gone. */

@@ -1,7 +1,8 @@
 /*
- * Threads. A thread is: its registers (struct context), a place in its process, and while it is stopped in a
- * call, what it waits for. There is no kernel stack per thread: a call that must wait stores what it needs in
- * thread->wait and returns CALL_STOPPED; when the thread is next put on a hart, wait.resume goes on from there.
+ * Threads. A thread is: its registers (struct context), a place in its process, and while it is
+ * stopped in a call, what it waits for. There is no kernel stack per thread: a call that must wait
+ * stores what it needs in thread->wait and returns CALL_STOPPED; when the thread is next put on a
+ * hart, wait.resume goes on from there.
  */
 #ifndef KERNEL_THREAD_H
 #define KERNEL_THREAD_H
@@ -58,11 +59,12 @@ enum wait_state {
 
 /* What a thread is stopped in, and how to go on. */
 struct wait {
-    uint32_t state;    /* enum wait_state, atomic */
-    bool timed_out;    /* the deadline woke it */
+    uint32_t state; /* enum wait_state, atomic */
+    bool timed_out; /* the deadline woke it */
     struct timer timer;
     struct call_result (*resume)(struct thread *thread); /* completes the call; may stop again */
-    void (*cleanup)(struct thread *thread); /* undoes the registration; runs before resume and when killed */
+    void (*cleanup)(
+        struct thread *thread); /* undoes the registration; runs before resume and when killed */
     union {
         struct futex_wait futex;
         struct objects_wait objects;
@@ -71,28 +73,28 @@ struct wait {
 };
 
 struct thread {
-    struct object object;   /* first; one reference is the running thread's own */
-    struct context context; /* the hart's while it runs, the stopper's and waker's else */
-    struct process *process; /* a reference, until it is dead */
-    struct account *account; /* a reference; the thread itself is charged to it */
+    struct object object;     /* first; one reference is the running thread's own */
+    struct context context;   /* the hart's while it runs, the stopper's and waker's else */
+    struct process *process;  /* a reference, until it is dead */
+    struct account *account;  /* a reference; the thread itself is charged to it */
     struct list process_link; /* process->threads; protected by the process's lock */
     struct list queue_link;   /* run queue; protected by its lock */
     uint64_t id;              /* unique */
     enum thread_state state;  /* for people and assertions; kill and wait.state decide */
-    uint32_t kill;            /* ends before it next returns to its process; atomic, never cleared */
+    uint32_t kill; /* ends before it next returns to its process; atomic, never cleared */
     uint8_t priority;
-    unsigned hart;            /* index of the hart it ran on last */
-    vaddr_t exit_clear;       /* thread_exit's argument */
+    unsigned hart;      /* index of the hart it ran on last */
+    vaddr_t exit_clear; /* thread_exit's argument */
     nsec_t cpu_time;
     struct wait wait;
 };
 
 /*
- * Makes a thread of the process, with one reference for the caller (and one of its own once started). NULL with
- * *status set: NO_MEMORY, LIMIT, or BAD_STATE when the process is ending.
+ * Makes a thread of the process, with one reference for the caller (and one of its own once
+ * started). NULL with *status set: NO_MEMORY, LIMIT, or BAD_STATE when the process is ending.
  */
-struct thread *thread_create(struct process *process, vaddr_t entry, uint64_t argument, vaddr_t stack,
-                             vaddr_t tls, ftl_status_t *status);
+struct thread *thread_create(struct process *process, vaddr_t entry, uint64_t argument,
+                             vaddr_t stack, vaddr_t tls, ftl_status_t *status);
 
 /* Boot: sets up the cache of threads. */
 void thread_init(void);
@@ -107,21 +109,24 @@ struct thread *thread_current(void);
 void thread_kill(struct thread *thread);
 
 /*
- * Stopping the current thread in a call, in this order: thread_wait_begin(), registering with what will
- * notify it, thread_wait_commit(). The thread may be woken, and run elsewhere, from commit on: its call must then
- * return call_stopped() and touch nothing of it. With a deadline of FTL_TIME_INFINITE there is none.
+ * Stopping the current thread in a call, in this order: thread_wait_begin(), registering with what
+ * will notify it, thread_wait_commit(). The thread may be woken, and run elsewhere, from commit on:
+ * its call must then return call_stopped() and touch nothing of it. With a deadline of
+ * FTL_TIME_INFINITE there is none.
  */
 struct wait *thread_wait_begin(struct call_result (*resume)(struct thread *thread),
                                void (*cleanup)(struct thread *thread));
 struct call_result thread_wait_commit(nsec_t deadline);
 
-/* Wakes the thread if it is or is about to be stopped. By those it registered with, while the registration holds. */
+/* Wakes the thread if it is or is about to be stopped. By those it registered with, while the
+ * registration holds. */
 void thread_notify(struct thread *thread);
 
 /* Goes on with what a thread was stopped in. Called by the scheduler with the thread current. */
 struct call_result thread_finish_wait(struct thread *thread);
 
-/* The current thread is to end: leaves what it was stopped in, tells its process's memory, ends. No thread is current then. */
+/* The current thread is to end: leaves what it was stopped in, tells its process's memory, ends. No
+ * thread is current then. */
 void thread_leave(struct thread *thread);
 
 void thread_destroy(struct object *object);

@@ -99,7 +99,8 @@ bool timer_add(struct timer_queue *queue, struct timer *timer, nsec_t deadline)
 
 void timer_cancel(struct timer *timer)
 {
-    /* Only its own hart adds it, and nobody adds it meanwhile: it can leave the queue, not change it. */
+    /* Only its own hart adds it, and nobody adds it meanwhile: it can leave the queue, not change
+     * it. */
     struct timer_queue *queue = __atomic_load_n(&timer->queue, __ATOMIC_ACQUIRE);
     if (queue == NULL) {
         return;
@@ -116,7 +117,8 @@ nsec_t timer_queue_run(struct timer_queue *queue, nsec_t now)
     spin_lock(&queue->lock);
     while (queue->root != NULL && queue->root->deadline <= now) {
         struct timer *timer = queue->root;
-        /* Out of the queue only after its callback: until then timer_cancel() waits for the lock. */
+        /* Out of the queue only after its callback: until then timer_cancel() waits for the lock.
+         */
         timer->expire(timer);
         remove_locked(queue, timer);
     }

@@ -1,6 +1,6 @@
 /*
- * Deadlines of one hart: an intrusive pairing heap (insert O(1), remove amortized O(log n)). The callback
- * runs on that hart in its timer interrupt, with the queue's lock held.
+ * Deadlines of one hart: an intrusive pairing heap (insert O(1), remove amortized O(log n)). The
+ * callback runs on that hart in its timer interrupt, with the queue's lock held.
  */
 #ifndef KERNEL_TIMER_QUEUE_H
 #define KERNEL_TIMER_QUEUE_H
@@ -24,10 +24,12 @@ struct timer_queue {
 
 void timer_queue_init(struct timer_queue *queue);
 
-/* Adds a timer that is in no queue. Returns whether it is now the earliest, so that the hart must be told. */
+/* Adds a timer that is in no queue. Returns whether it is now the earliest, so that the hart must
+ * be told. */
 bool timer_add(struct timer_queue *queue, struct timer *timer, nsec_t deadline);
 
-/* Takes the timer out of its queue, on whatever hart; afterwards its callback neither runs nor will. */
+/* Takes the timer out of its queue, on whatever hart; afterwards its callback neither runs nor
+ * will. */
 void timer_cancel(struct timer *timer);
 
 /* Expires all that are due at `now`; returns the next deadline or FTL_TIME_INFINITE. */

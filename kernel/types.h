@@ -21,13 +21,13 @@ typedef uint32_t hart_id_t; /* the hardware's hart number: sparse; see hart_inde
 
 #define MAX_HARTS 16 /* usable harts; others that the device tree lists are left alone */
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+#define ARRAY_SIZE(array)                   (sizeof(array) / sizeof((array)[0]))
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
 
 /* Powers of two only. */
-#define ALIGN_DOWN(value, align) ((value) & ~((align)-1))
-#define ALIGN_UP(value, align)   (((value) + (align)-1) & ~((align)-1))
-#define IS_ALIGNED(value, align) (((value) & ((align)-1)) == 0)
+#define ALIGN_DOWN(value, align) ((value) & ~((align) - 1))
+#define ALIGN_UP(value, align)   (((value) + (align) - 1) & ~((align) - 1))
+#define IS_ALIGNED(value, align) (((value) & ((align) - 1)) == 0)
 
 #define likely(condition)   __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)

@@ -1,4 +1,5 @@
-/* UARTs: see uart.h. Register names as in the PC16550D data sheet and the SiFive FU540 manual, "UART". */
+/* UARTs: see uart.h. Register names as in the PC16550D data sheet and the SiFive FU540 manual,
+ * "UART". */
 #include "kernel/uart.h"
 
 #include "arch/platform.h"
@@ -42,12 +43,9 @@ static uint32_t read_register(struct uart *uart, unsigned number)
 {
     volatile uint8_t *address = uart->registers + ((size_t)number << uart->shift);
     switch (uart->width) {
-    case 1:
-        return *address;
-    case 2:
-        return *(volatile uint16_t *)address;
-    default:
-        return *(volatile uint32_t *)address;
+    case 1: return *address;
+    case 2: return *(volatile uint16_t *)address;
+    default: return *(volatile uint32_t *)address;
     }
 }
 
@@ -55,14 +53,9 @@ static void write_register(struct uart *uart, unsigned number, uint32_t value)
 {
     volatile uint8_t *address = uart->registers + ((size_t)number << uart->shift);
     switch (uart->width) {
-    case 1:
-        *address = (uint8_t)value;
-        break;
-    case 2:
-        *(volatile uint16_t *)address = (uint16_t)value;
-        break;
-    default:
-        *(volatile uint32_t *)address = value;
+    case 1: *address = (uint8_t)value; break;
+    case 2: *(volatile uint16_t *)address = (uint16_t)value; break;
+    default: *(volatile uint32_t *)address = value;
     }
 }
 

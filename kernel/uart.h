@@ -1,6 +1,7 @@
 /*
- * The kernel's UART driver, for its console: 16550-compatible ones (ns16550a, and snps,dw-apb-uart with its own register
- * spacing and width) and SiFive's. Output is polled; input comes by interrupt. No locking: the console has it.
+ * The kernel's UART driver, for its console: 16550-compatible ones (ns16550a, and snps,dw-apb-uart
+ * with its own register spacing and width) and SiFive's. Output is polled; input comes by
+ * interrupt. No locking: the console has it.
  */
 #ifndef KERNEL_UART_H
 #define KERNEL_UART_H
@@ -14,7 +15,8 @@ struct uart {
     const struct uart_ops *ops;
 };
 
-/* Maps and sets up the UART, keeping the baud rate that the firmware set. False: none, or no room to map it. */
+/* Maps and sets up the UART, keeping the baud rate that the firmware set. False: none, or no room
+ * to map it. */
 bool uart_init(struct uart *uart, const struct boot_uart *info);
 
 /* Waits for room in the transmitter (not for ever: a broken one loses output) and sends a byte. */

@@ -13,7 +13,8 @@ struct account {
     uint32_t refs;  /* of those made by account_create(); atomic */
 };
 
-/* An account of its own, with one reference: it outlives its process while objects are charged to it. NULL: no memory. */
+/* An account of its own, with one reference: it outlives its process while objects are charged to
+ * it. NULL: no memory. */
 struct account *account_create(uint64_t limit);
 struct account *account_get(struct account *account);
 void account_put(struct account *account);

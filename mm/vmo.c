@@ -1,4 +1,5 @@
-/* VMOs: see vmo.h. Pages of anonymous ones hang in a radix tree of 512-entry nodes, one page each, of fixed height. */
+/* VMOs: see vmo.h. Pages of anonymous ones hang in a radix tree of 512-entry nodes, one page each,
+ * of fixed height. */
 #include "mm/vmo.h"
 
 #include <ftl/status.h>

@@ -17,8 +17,9 @@ static struct slab_cache vmspace_cache;
 static struct slab_cache mapping_cache;
 
 static struct {
-    struct spinlock lock; /* LOCK_VMSPACE_LIST; protects `used`, and root entries of the kernel's table */
-    uint64_t used;        /* windows in use, a bit each */
+    struct spinlock
+        lock;      /* LOCK_VMSPACE_LIST; protects `used`, and root entries of the kernel's table */
+    uint64_t used; /* windows in use, a bit each */
 } windows = { .lock = SPINLOCK_INIT(LOCK_VMSPACE_LIST) };
 
 void vmspace_init(void)
@@ -68,7 +69,8 @@ static bool init_window(struct vmspace *vmspace, struct account *account)
     return vmspace->base != 0;
 }
 
-struct vmspace *vmspace_create(ftl_isolation_t isolation, struct account *account, ftl_status_t *status)
+struct vmspace *vmspace_create(ftl_isolation_t isolation, struct account *account,
+                               ftl_status_t *status)
 {
     *status = FTL_ERR_LIMIT;
     if (!account_charge(account, sizeof(struct vmspace))) {
@@ -106,7 +108,8 @@ static void mapping_free(struct vmspace *vmspace, struct mapping *mapping)
 
 static void mappings_free(struct vmspace *vmspace, struct list *mappings)
 {
-    for (struct list *node = list_pop_front(mappings); node != NULL; node = list_pop_front(mappings)) {
+    for (struct list *node = list_pop_front(mappings); node != NULL;
+         node = list_pop_front(mappings)) {
         mapping_free(vmspace, LIST_ENTRY(node, struct mapping, link));
     }
 }
@@ -117,7 +120,8 @@ static uint64_t harts_using(const struct vmspace *vmspace)
     if (vmspace->isolation == FTL_ISOLATION_SANDBOX) {
         return __atomic_load_n(&vmspace->hart_mask, __ATOMIC_SEQ_CST);
     }
-    /* Loading another root drops a user vmspace's translations; one loaded from now on sees the new tables. */
+    /* Loading another root drops a user vmspace's translations; one loaded from now on sees the new
+     * tables. */
     uint64_t mask = 0;
     memory_barrier();
     for (unsigned i = 0; i < hart_count; i++) {
@@ -211,7 +215,8 @@ void vmspace_leave(struct vmspace *vmspace, const struct process *process)
             list_remove(&mapping->link);
             list_push_back(&removed, &mapping->link);
             /* Whole mappings, 4 KiB pages: nothing has to be split, so it cannot fail. */
-            page_table_unmap(&vmspace->table, mapping->start, mapping->end - mapping->start, NULL, NULL);
+            page_table_unmap(&vmspace->table, mapping->start, mapping->end - mapping->start, NULL,
+                             NULL);
         }
     }
     tlb_flush(harts_using(vmspace), vmspace->start, vmspace->end - vmspace->start);
@@ -248,7 +253,8 @@ static bool valid_range(const struct vmspace *vmspace, vaddr_t address, size_t s
 /* The lowest free range of `size` with `guard` free on both sides; 0 when there is none. */
 static vaddr_t find_room(struct vmspace *vmspace, size_t size, size_t guard)
 {
-    if (size > vmspace->end - vmspace->start || guard > (vmspace->end - vmspace->start - size) / 2) {
+    if (size > vmspace->end - vmspace->start ||
+        guard > (vmspace->end - vmspace->start - size) / 2) {
         return 0;
     }
     size_t whole = size + 2 * guard;
@@ -297,13 +303,15 @@ static bool valid_permissions(unsigned permissions)
            (permissions & (FTL_MAP_WRITE | FTL_MAP_EXEC)) != (FTL_MAP_WRITE | FTL_MAP_EXEC);
 }
 
-ftl_status_t vmspace_map(struct vmspace *vmspace, const struct map_request *request, vaddr_t *mapped)
+ftl_status_t vmspace_map(struct vmspace *vmspace, const struct map_request *request,
+                         vaddr_t *mapped)
 {
-    if (!valid_permissions(request->permissions) || !IS_ALIGNED(request->size | request->offset, PAGE_SIZE) ||
-        request->size == 0) {
+    if (!valid_permissions(request->permissions) ||
+        !IS_ALIGNED(request->size | request->offset, PAGE_SIZE) || request->size == 0) {
         return FTL_ERR_INVALID_ARGUMENT;
     }
-    if (request->offset > request->vmo->size || request->size > request->vmo->size - request->offset) {
+    if (request->offset > request->vmo->size ||
+        request->size > request->vmo->size - request->offset) {
         return FTL_ERR_OUT_OF_RANGE;
     }
     if (request->address != 0 && !valid_range(vmspace, request->address, request->size)) {
@@ -422,7 +430,8 @@ static unsigned mmu_permissions(const struct vmspace *vmspace, unsigned permissi
 }
 
 /* Whether [address, end) is mapped without holes, each mapping allowing `permissions`. */
-static ftl_status_t check_protect(struct vmspace *vmspace, vaddr_t address, vaddr_t end, unsigned permissions)
+static ftl_status_t check_protect(struct vmspace *vmspace, vaddr_t address, vaddr_t end,
+                                  unsigned permissions)
 {
     while (address < end) {
         const struct mapping *mapping = find(vmspace, address);
@@ -440,16 +449,19 @@ static ftl_status_t check_protect(struct vmspace *vmspace, vaddr_t address, vadd
     return FTL_OK;
 }
 
-static bool apply_permissions(struct vmspace *vmspace, vaddr_t address, vaddr_t end, unsigned permissions)
+static bool apply_permissions(struct vmspace *vmspace, vaddr_t address, vaddr_t end,
+                              unsigned permissions)
 {
     if (permissions == 0) {
         /* No access at all: pages come back by faults, if ever. */
         return page_table_unmap(&vmspace->table, address, end - address, NULL, NULL);
     }
-    return page_table_protect(&vmspace->table, address, end - address, mmu_permissions(vmspace, permissions));
+    return page_table_protect(&vmspace->table, address, end - address,
+                              mmu_permissions(vmspace, permissions));
 }
 
-ftl_status_t vmspace_protect(struct vmspace *vmspace, vaddr_t address, size_t size, unsigned permissions)
+ftl_status_t vmspace_protect(struct vmspace *vmspace, vaddr_t address, size_t size,
+                             unsigned permissions)
 {
     if (!valid_range(vmspace, address, size) || !valid_permissions(permissions)) {
         return FTL_ERR_INVALID_ARGUMENT;
@@ -460,7 +472,8 @@ ftl_status_t vmspace_protect(struct vmspace *vmspace, vaddr_t address, size_t si
     if (status != FTL_OK) {
         goto unlock;
     }
-    if (!split(vmspace, address) || !split(vmspace, end) || !apply_permissions(vmspace, address, end, permissions)) {
+    if (!split(vmspace, address) || !split(vmspace, end) ||
+        !apply_permissions(vmspace, address, end, permissions)) {
         status = FTL_ERR_NO_MEMORY;
         goto unlock;
     }
@@ -511,7 +524,8 @@ static ftl_status_t fault_in(struct vmspace *vmspace, vaddr_t page, unsigned acc
     if (status != FTL_OK) {
         return status;
     }
-    if (!page_table_map(&vmspace->table, page, pa, PAGE_SIZE, mmu_permissions(vmspace, mapping->permissions))) {
+    if (!page_table_map(&vmspace->table, page, pa, PAGE_SIZE,
+                        mmu_permissions(vmspace, mapping->permissions))) {
         return FTL_ERR_NO_MEMORY;
     }
     tlb_flush_local(page);
@@ -534,8 +548,10 @@ static bool in_vmspace(const struct vmspace *vmspace, vaddr_t address, size_t si
     return address >= vmspace->start && address <= vmspace->end && size <= vmspace->end - address;
 }
 
-/* Goes on after a fault with `left` of `size` bytes to do; *progress says how many were left the last time. */
-static ftl_status_t resolve(struct vmspace *vmspace, vaddr_t address, unsigned access, size_t left, size_t *progress)
+/* Goes on after a fault with `left` of `size` bytes to do; *progress says how many were left the
+ * last time. */
+static ftl_status_t resolve(struct vmspace *vmspace, vaddr_t address, unsigned access, size_t left,
+                            size_t *progress)
 {
     /* The page is there and the copy faults all the same: an access fault of the bus. */
     if (left == *progress) {
@@ -585,7 +601,8 @@ ftl_status_t copy_out(vaddr_t to, const void *from, size_t size)
 
 ftl_status_t copy_in_word(uint32_t *word, vaddr_t from)
 {
-    if (!in_vmspace(process_current()->vmspace, from, sizeof(*word)) || uaccess_copy_in(word, from, sizeof(*word)) != 0) {
+    if (!in_vmspace(process_current()->vmspace, from, sizeof(*word)) ||
+        uaccess_copy_in(word, from, sizeof(*word)) != 0) {
         return FTL_ERR_BAD_ADDRESS;
     }
     return FTL_OK;

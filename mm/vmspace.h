@@ -80,8 +80,8 @@ ftl_status_t vmspace_map(struct vmspace *vmspace, const struct map_request *requ
                          vaddr_t *mapped);
 
 /*
- * The lowest free range of `size` with `guard` bytes free on both sides. Only a hint where others map too: what is
- * mapped there later may find it in use.
+ * The lowest free range of `size` with `guard` bytes free on both sides. Only a hint where others
+ * map too: what is mapped there later may find it in use.
  */
 bool vmspace_find_room(struct vmspace *vmspace, size_t size, size_t guard, vaddr_t *address);
 

@@ -1,4 +1,5 @@
-/* Backtraces by frame pointer: s0 points behind a saved ra and the caller's s0 (RISC-V psABI, "Frame Pointer"). */
+/* Backtraces by frame pointer: s0 points behind a saved ra and the caller's s0 (RISC-V psABI,
+ * "Frame Pointer"). */
 #include "arch/internal.h"
 #include "arch/platform.h"
 
@@ -9,8 +10,8 @@ static bool plausible(uintptr_t frame, uintptr_t previous)
 {
     bool in_image = frame >= (uintptr_t)__boot_stack && frame <= (uintptr_t)__boot_stack_top;
     bool in_vmap = frame >= VMAP_BASE && frame < VMAP_BASE + VMAP_SIZE;
-    return IS_ALIGNED(frame, sizeof(uintptr_t)) && frame > previous && frame - previous < HART_STACK_SIZE &&
-           (in_image || in_vmap);
+    return IS_ALIGNED(frame, sizeof(uintptr_t)) && frame > previous &&
+           frame - previous < HART_STACK_SIZE && (in_image || in_vmap);
 }
 
 static bool is_code(uintptr_t address)

@@ -1,11 +1,12 @@
-/* Thread registers: see arch/context.h. FP state is saved when a thread leaves a hart with dirty registers, and
- * restored when it enters one whose registers do not still hold it. Until a thread's first FP instruction FS is off. */
+/* Thread registers: see arch/context.h. FP state is saved when a thread leaves a hart with dirty
+ * registers, and restored when it enters one whose registers do not still hold it. Until a thread's
+ * first FP instruction FS is off. */
 #include "arch/context.h"
 
 #include "arch/csr.h"
 #include "arch/hart.h"
-#include "arch/offsets.h"
 #include "arch/internal.h"
+#include "arch/offsets.h"
 #include "arch/platform.h"
 
 #include <ftl/sandbox_abi.h>
@@ -32,8 +33,8 @@ _Static_assert(offsetof(struct arch_hart, emergency_top) == HART_EMERGENCY, "off
 void fpu_save(struct fpu_state *state);
 void fpu_restore(const struct fpu_state *state);
 
-void context_init(struct context *context, vaddr_t entry, uint64_t argument, vaddr_t stack, vaddr_t tls,
-                  vaddr_t sandbox_base)
+void context_init(struct context *context, vaddr_t entry, uint64_t argument, vaddr_t stack,
+                  vaddr_t tls, vaddr_t sandbox_base)
 {
     *context = (struct context){ .pc = entry, .sstatus = SSTATUS_SPIE };
     context->x[REG_SP] = stack;
@@ -92,7 +93,8 @@ bool context_enable_fpu(struct context *context)
 
 void context_forget(struct context *context)
 {
-    /* Harts that still name it as owner compare the address; a new state there starts with hart = MAX_HARTS. */
+    /* Harts that still name it as owner compare the address; a new state there starts with hart =
+     * MAX_HARTS. */
     kfree(context->fpu, sizeof(*context->fpu));
     context->fpu = NULL;
 }
@@ -100,8 +102,9 @@ void context_forget(struct context *context)
 void registers_log(const uint64_t *x1, uint64_t pc)
 {
     static const char *const names[31] = {
-        "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0",  "a1",  "a2", "a3", "a4", "a5", "a6",
-        "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
+        "ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "s0", "s1", "a0", "a1",
+        "a2", "a3", "a4", "a5",  "a6",  "a7", "s2", "s3", "s4", "s5", "s6",
+        "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
     };
     char line[160];
     int used = format_text(line, sizeof(line), "  %3s %016lx", "pc", pc);
@@ -110,7 +113,8 @@ void registers_log(const uint64_t *x1, uint64_t pc)
             log_line("%s", line);
             used = 0;
         }
-        used += format_text(line + used, sizeof(line) - (size_t)used, "  %3s %016lx", names[i], x1[i]);
+        used +=
+            format_text(line + used, sizeof(line) - (size_t)used, "  %3s %016lx", names[i], x1[i]);
     }
     log_line("%s", line);
 }

@@ -42,13 +42,15 @@ bool hart_start(unsigned index)
     struct hart *hart = &harts[index];
     struct hart_boot *boot = &hart_boots[index];
     *boot = (struct hart_boot){
-        .satp = ((uint64_t)SATP_MODE_SV39 << SATP_MODE_SHIFT) | kernel_page_table.root >> PAGE_SHIFT,
+        .satp =
+            ((uint64_t)SATP_MODE_SV39 << SATP_MODE_SHIFT) | kernel_page_table.root >> PAGE_SHIFT,
         .stack = hart->arch.stack_top,
         .hart = hart,
         .entry = (uintptr_t)secondary_virtual,
     };
     memory_barrier();
-    struct sbi_result result = sbi_hart_start(hart->arch.id, image_to_phys(secondary_start), image_to_phys(boot));
+    struct sbi_result result =
+        sbi_hart_start(hart->arch.id, image_to_phys(secondary_start), image_to_phys(boot));
     if (result.error != 0) {
         log_line("hart %u: SBI hart_start failed with error %ld", hart->arch.id, result.error);
     }

@@ -1,6 +1,7 @@
 /*
- * The kernel's own address space: RAM at the direct map, the image section by section, devices and stacks in the vmap
- * area. W^X holds for physical memory too: what is executable or constant is read-only in the direct map.
+ * The kernel's own address space: RAM at the direct map, the image section by section, devices and
+ * stacks in the vmap area. W^X holds for physical memory too: what is executable or constant is
+ * read-only in the direct map.
  */
 #include "arch/csr.h"
 #include "arch/internal.h"
@@ -73,11 +74,14 @@ static void map_direct(paddr_t start, paddr_t end)
         return;
     }
     if (start < constant_start) {
-        map_or_panic((vaddr_t)phys_to_virt(start), start, constant_start - start, MMU_READ | MMU_WRITE);
+        map_or_panic((vaddr_t)phys_to_virt(start), start, constant_start - start,
+                     MMU_READ | MMU_WRITE);
     }
-    map_or_panic((vaddr_t)phys_to_virt(constant_start), constant_start, constant_end - constant_start, MMU_READ);
+    map_or_panic((vaddr_t)phys_to_virt(constant_start), constant_start,
+                 constant_end - constant_start, MMU_READ);
     if (constant_end < end) {
-        map_or_panic((vaddr_t)phys_to_virt(constant_end), constant_end, end - constant_end, MMU_READ | MMU_WRITE);
+        map_or_panic((vaddr_t)phys_to_virt(constant_end), constant_end, end - constant_end,
+                     MMU_READ | MMU_WRITE);
     }
 }
 
@@ -141,7 +145,8 @@ volatile void *map_device(paddr_t address, size_t size)
     size_t length = ALIGN_UP(address + size, PAGE_SIZE) - start;
     spin_lock(&vmap.lock);
     vaddr_t va = vmap_take(length);
-    bool mapped = va != 0 && page_table_map(&kernel_page_table, va, start, length, MMU_READ | MMU_WRITE | MMU_GLOBAL);
+    bool mapped = va != 0 && page_table_map(&kernel_page_table, va, start, length,
+                                            MMU_READ | MMU_WRITE | MMU_GLOBAL);
     spin_unlock(&vmap.lock);
     if (!mapped) {
         return NULL;
@@ -159,8 +164,8 @@ uintptr_t map_stack(void)
     }
     spin_lock(&vmap.lock);
     vaddr_t va = vmap_take(HART_STACK_SIZE);
-    bool mapped = va != 0 && page_table_map(&kernel_page_table, va, page_to_phys(pages), HART_STACK_SIZE,
-                                            MMU_READ | MMU_WRITE | MMU_GLOBAL);
+    bool mapped = va != 0 && page_table_map(&kernel_page_table, va, page_to_phys(pages),
+                                            HART_STACK_SIZE, MMU_READ | MMU_WRITE | MMU_GLOBAL);
     spin_unlock(&vmap.lock);
     if (!mapped) {
         page_free(pages, order);

@@ -6,14 +6,14 @@
 #include "kernel/hart.h"
 #include "kernel/log.h"
 
-#define PLIC_PRIORITY         0x0UL
-#define PLIC_ENABLE           0x2000UL
-#define PLIC_ENABLE_STRIDE    0x80UL
-#define PLIC_CONTEXT          0x200000UL
-#define PLIC_CONTEXT_STRIDE   0x1000UL
-#define PLIC_THRESHOLD        0x0UL
-#define PLIC_CLAIM            0x4UL
-#define PLIC_MAX_SOURCES      1024
+#define PLIC_PRIORITY       0x0UL
+#define PLIC_ENABLE         0x2000UL
+#define PLIC_ENABLE_STRIDE  0x80UL
+#define PLIC_CONTEXT        0x200000UL
+#define PLIC_CONTEXT_STRIDE 0x1000UL
+#define PLIC_THRESHOLD      0x0UL
+#define PLIC_CLAIM          0x4UL
+#define PLIC_MAX_SOURCES    1024
 
 static struct {
     volatile uint32_t *registers; /* NULL: there is none */
@@ -42,9 +42,11 @@ void plic_init(const struct boot_info *info)
         return;
     }
     plic.registers = map_device(info->plic.device.base, info->plic.device.size);
-    plic.sources = info->plic.sources < PLIC_MAX_SOURCES ? info->plic.sources : PLIC_MAX_SOURCES - 1;
+    plic.sources =
+        info->plic.sources < PLIC_MAX_SOURCES ? info->plic.sources : PLIC_MAX_SOURCES - 1;
     if (plic.registers == NULL) {
-        log_line("plic: no room to map %#lx bytes of registers", (unsigned long)info->plic.device.size);
+        log_line("plic: no room to map %#lx bytes of registers",
+                 (unsigned long)info->plic.device.size);
     }
 }
 
@@ -57,8 +59,8 @@ void plic_init_hart(void)
 
 bool plic_enable(uint32_t source, void (*handler)(void *context), void *context)
 {
-    if (plic.registers == NULL || source == 0 || source > plic.sources || plic.handlers[source].handler != NULL ||
-        arch_hart_self()->plic_context < 0) {
+    if (plic.registers == NULL || source == 0 || source > plic.sources ||
+        plic.handlers[source].handler != NULL || arch_hart_self()->plic_context < 0) {
         return false;
     }
     plic.handlers[source].context = context;

@@ -1,6 +1,6 @@
 /*
- * The Supervisor Binary Interface (RISC-V SBI specification 1.0; extension ids by section). Every extension is
- * probed; without it, the legacy call of SBI 0.1 serves where one exists.
+ * The Supervisor Binary Interface (RISC-V SBI specification 1.0; extension ids by section). Every
+ * extension is probed; without it, the legacy call of SBI 0.1 serves where one exists.
  */
 #include "arch/hart.h"
 #include "arch/internal.h"
@@ -33,8 +33,9 @@
 
 struct sbi_features sbi;
 
-static struct sbi_result sbi_call(unsigned long extension, unsigned long function, unsigned long arg0,
-                                  unsigned long arg1, unsigned long arg2, unsigned long arg3)
+static struct sbi_result sbi_call(unsigned long extension, unsigned long function,
+                                  unsigned long arg0, unsigned long arg1, unsigned long arg2,
+                                  unsigned long arg3)
 {
     register unsigned long a0 __asm__("a0") = arg0;
     register unsigned long a1 __asm__("a1") = arg1;
@@ -68,10 +69,11 @@ void sbi_init(void)
         .hsm = sbi_probe(SBI_HSM),
         .reset = sbi_probe(SBI_SRST),
     };
-    log_line("sbi: version %ld.%ld, implementation %ld; extensions:%s%s%s%s%s%s", version.value >> 24,
-             version.value & 0xffffff, sbi_call(SBI_BASE, SBI_BASE_IMPL_ID, 0, 0, 0, 0).value,
-             sbi.console ? " DBCN" : "", sbi.time ? " TIME" : "", sbi.ipi ? " IPI" : "",
-             sbi.rfence ? " RFENCE" : "", sbi.hsm ? " HSM" : "", sbi.reset ? " SRST" : "");
+    log_line("sbi: version %ld.%ld, implementation %ld; extensions:%s%s%s%s%s%s",
+             version.value >> 24, version.value & 0xffffff,
+             sbi_call(SBI_BASE, SBI_BASE_IMPL_ID, 0, 0, 0, 0).value, sbi.console ? " DBCN" : "",
+             sbi.time ? " TIME" : "", sbi.ipi ? " IPI" : "", sbi.rfence ? " RFENCE" : "",
+             sbi.hsm ? " HSM" : "", sbi.reset ? " SRST" : "");
 }
 
 void sbi_console_write(const char *text, size_t size)
@@ -83,7 +85,8 @@ void sbi_console_write(const char *text, size_t size)
         return;
     }
     while (size > 0) {
-        /* "sbi_debug_console_write" wants a physical address; text lies in the image or the direct map. */
+        /* "sbi_debug_console_write" wants a physical address; text lies in the image or the direct
+         * map. */
         uintptr_t address = (uintptr_t)text;
         paddr_t base = address >= KERNEL_BASE ? image_to_phys(text) : virt_to_phys(text);
         struct sbi_result result = sbi_call(SBI_DBCN, 0, size, base, 0, 0);
@@ -101,11 +104,12 @@ void sbi_set_timer(uint64_t ticks)
 }
 
 /*
- * Calls an extension that takes "hart_mask, hart_mask_base" for all harts in the mask. Hart ids may be far apart, so
- * each word of 64 ids is a call of its own. Legacy calls take the address of one mask of the low 64 ids.
+ * Calls an extension that takes "hart_mask, hart_mask_base" for all harts in the mask. Hart ids may
+ * be far apart, so each word of 64 ids is a call of its own. Legacy calls take the address of one
+ * mask of the low 64 ids.
  */
-static void sbi_for_harts(uint64_t indices, bool modern, unsigned long extension, unsigned long function,
-                          unsigned long arg2, unsigned long arg3)
+static void sbi_for_harts(uint64_t indices, bool modern, unsigned long extension,
+                          unsigned long function, unsigned long arg2, unsigned long arg3)
 {
     while (indices != 0) {
         hart_id_t base = ALIGN_DOWN(harts[__builtin_ctzl(indices)].arch.id, 64U);
@@ -133,12 +137,14 @@ void sbi_send_ipi(uint64_t hart_mask)
 
 void sbi_remote_sfence(uint64_t hart_mask, vaddr_t va, size_t size)
 {
-    sbi_for_harts(hart_mask, sbi.rfence, sbi.rfence ? SBI_RFENCE : SBI_LEGACY_REMOTE_SFENCE, 1, va, size);
+    sbi_for_harts(hart_mask, sbi.rfence, sbi.rfence ? SBI_RFENCE : SBI_LEGACY_REMOTE_SFENCE, 1, va,
+                  size);
 }
 
 void sbi_remote_fence_i(uint64_t hart_mask)
 {
-    sbi_for_harts(hart_mask, sbi.rfence, sbi.rfence ? SBI_RFENCE : SBI_LEGACY_REMOTE_FENCE_I, 0, 0, 0);
+    sbi_for_harts(hart_mask, sbi.rfence, sbi.rfence ? SBI_RFENCE : SBI_LEGACY_REMOTE_FENCE_I, 0, 0,
+                  0);
 }
 
 struct sbi_result sbi_hart_start(hart_id_t id, paddr_t start, uint64_t opaque)

@@ -1,4 +1,5 @@
-/* Clock and timer: the `time` CSR, and stimecmp (Sstc) or SBI for the interrupt. See arch/timer.h. */
+/* Clock and timer: the `time` CSR, and stimecmp (Sstc) or SBI for the interrupt. See arch/timer.h.
+ */
 #include "arch/timer.h"
 
 #include "arch/csr.h"
@@ -17,7 +18,8 @@ static struct {
 void timer_init(uint64_t frequency, bool sstc)
 {
     clock.nsec_per_tick = (NSEC_PER_SEC << 32) / frequency;
-    clock.ticks_per_nsec = frequency < NSEC_PER_SEC ? (UINT64_MAX / NSEC_PER_SEC + 1) * frequency : UINT64_MAX;
+    clock.ticks_per_nsec =
+        frequency < NSEC_PER_SEC ? (UINT64_MAX / NSEC_PER_SEC + 1) * frequency : UINT64_MAX;
     clock.sstc = sstc;
     clock.start = csr_read(time);
 }
@@ -32,10 +34,12 @@ void timer_set(nsec_t deadline)
 {
     uint64_t ticks = UINT64_MAX;
     if (deadline < FTL_TIME_INFINITE) {
-        /* From now on, not from the start: rounding must not add up over the uptime. Never early: one tick more. */
+        /* From now on, not from the start: rounding must not add up over the uptime. Never early:
+         * one tick more. */
         nsec_t wait = deadline - time_now();
         uint64_t distance = wait <= 0 ? 0 : (uint64_t)wait;
-        ticks = csr_read(time) + (uint64_t)(((unsigned __int128)distance * clock.ticks_per_nsec) >> 64) + 1;
+        ticks = csr_read(time) +
+                (uint64_t)(((unsigned __int128)distance * clock.ticks_per_nsec) >> 64) + 1;
     }
     if (clock.sstc) {
         __asm__ volatile("csrw %0, %1" : : "i"(STIMECMP), "r"(ticks) : "memory");

@@ -1,4 +1,5 @@
-/* satp and TLBs: see arch/tlb.h. No ASIDs yet: a change of root drops all translations but global ones. */
+/* satp and TLBs: see arch/tlb.h. No ASIDs yet: a change of root drops all translations but global
+ * ones. */
 #include "arch/tlb.h"
 
 #include "arch/csr.h"

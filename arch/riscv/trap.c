@@ -1,6 +1,7 @@
 /*
- * Traps: what entry.S calls. Faults of a process end the process, with a report; interrupts are handled and the
- * scheduler says who goes on; a trap in the kernel is a fault in a copy routine, or a bug.
+ * Traps: what entry.S calls. Faults of a process end the process, with a report; interrupts are
+ * handled and the scheduler says who goes on; a trap in the kernel is a fault in a copy routine, or
+ * a bug.
  */
 #include "arch/csr.h"
 #include "arch/hart.h"
@@ -30,7 +31,8 @@ _Static_assert(sizeof(struct call_entry) == 1 << CALL_ENTRY_SHIFT, "offsets.h");
 _Static_assert(offsetof(struct call_entry, fn) == CALL_ENTRY_FN, "offsets.h");
 _Static_assert(offsetof(struct call_entry, slow) == CALL_ENTRY_SLOW, "offsets.h");
 
-/* scounteren: processes may read time and instret; cycle is left out as a side channel of the hardware's. */
+/* scounteren: processes may read time and instret; cycle is left out as a side channel of the
+ * hardware's. */
 #define COUNTERS_FOR_PROCESSES ((1 << 1) | (1 << 2))
 
 /* Called by entry.S. */
@@ -77,22 +79,17 @@ void interrupt_handle(unsigned long cause)
         csr_clear(sip, 1UL << INTERRUPT_SOFTWARE);
         hart_handle_ipi();
         break;
-    case INTERRUPT_TIMER:
-        sched_timer_interrupt();
-        break;
-    case INTERRUPT_EXTERNAL:
-        plic_handle();
-        break;
-    default:
-        panic("interrupt %lu, which was never enabled", cause);
+    case INTERRUPT_TIMER: sched_timer_interrupt(); break;
+    case INTERRUPT_EXTERNAL: plic_handle(); break;
+    default: panic("interrupt %lu, which was never enabled", cause);
     }
 }
 
 static bool page_fault(struct thread *thread, unsigned long cause, vaddr_t address)
 {
-    unsigned access = cause == CAUSE_STORE_PAGE_FAULT        ? FTL_MAP_WRITE
-                      : cause == CAUSE_LOAD_PAGE_FAULT       ? FTL_MAP_READ
-                                                             : FTL_MAP_EXEC;
+    unsigned access = cause == CAUSE_STORE_PAGE_FAULT  ? FTL_MAP_WRITE
+                      : cause == CAUSE_LOAD_PAGE_FAULT ? FTL_MAP_READ
+                                                       : FTL_MAP_EXEC;
     ftl_status_t status = vmspace_fault(thread->process->vmspace, address, access);
     if (status == FTL_ERR_NO_MEMORY || status == FTL_ERR_LIMIT) {
         process_fault("no memory for the page at %#lx (%s)", address, ftl_strerror(status));
@@ -101,24 +98,40 @@ static bool page_fault(struct thread *thread, unsigned long cause, vaddr_t addre
     return status == FTL_OK;
 }
 
-/* Sandboxed code: explains a trap of a guard or landing-pad check by the instructions around it. */
-static bool report_sandbox_trap(struct thread *thread)
+/* Words of code around a breakpoint that may explain it. */
+#define EXPLAIN_BEFORE 8
+#define EXPLAIN_WORDS  20
+
+/* Sandboxed code: explains the breakpoint of a failed check by the instructions around it. */
+static bool report_sandbox_check(const struct context *context)
 {
-    struct context *context = &thread->context;
-    uint32_t code[SANDBOX_TRAP_WORDS];
-    vaddr_t first = context->pc - SANDBOX_TRAP_BEFORE * sizeof(uint32_t);
+    uint32_t code[EXPLAIN_WORDS];
+    vaddr_t first = context->pc - EXPLAIN_BEFORE * sizeof(code[0]);
     for (size_t i = 0; i < ARRAY_SIZE(code); i++) {
-        if (copy_in_word(&code[i], first + i * sizeof(uint32_t)) != FTL_OK) {
+        if (copy_in_word(&code[i], first + i * sizeof(code[0])) != FTL_OK) {
             code[i] = 0;
         }
     }
-    struct sandbox_trap trap;
-    if (!sandbox_decode_trap(code, &trap)) {
+    struct sandbox_report report;
+    if (!sandbox_explain(code, ARRAY_SIZE(code), EXPLAIN_BEFORE, &report)) {
         return false;
     }
-    uint64_t address = trap.address_register == 0 ? 0 : context->x[trap.address_register - 1];
-    process_fault("%s outside the sandbox at %#lx", trap.what, (unsigned long)(address + (uint64_t)trap.offset));
+    uint64_t address = (uint64_t)report.offset + (report.reg == 0 ? 0 : context->x[report.reg - 1]);
+    process_fault("%s outside the sandbox at address %#lx", sandbox_stop_name(report.stop),
+                  (unsigned long)address);
     return true;
+}
+
+/* clang's trap for checks that it gives no number to, and for __builtin_trap(): csrrw zero, cycle,
+ * zero. */
+#define INSTRUCTION_UNIMP 0xc0001073UL
+
+static void report_illegal(unsigned long instruction)
+{
+    process_fault("illegal instruction %#010lx%s", instruction,
+                  instruction == INSTRUCTION_UNIMP
+                      ? ": a check by the compiler failed, or __builtin_trap()"
+                      : "");
 }
 
 static void exception_from_process(unsigned long cause, unsigned long value)
@@ -134,16 +147,16 @@ static void exception_from_process(unsigned long cause, unsigned long value)
         break;
     case CAUSE_ILLEGAL_INSTRUCTION:
         if (!context_enable_fpu(&thread->context)) {
-            process_fault("illegal instruction %#010lx", value);
+            report_illegal(value);
         }
         break;
     case CAUSE_BREAKPOINT:
-        if (thread->process->vmspace->isolation != FTL_ISOLATION_SANDBOX || !report_sandbox_trap(thread)) {
+        if (thread->process->vmspace->isolation != FTL_ISOLATION_SANDBOX ||
+            !report_sandbox_check(&thread->context)) {
             process_fault("breakpoint");
         }
         break;
-    default:
-        process_fault("%s at address %#lx", cause_name(cause), value);
+    default: process_fault("%s at address %#lx", cause_name(cause), value);
     }
 }
 
@@ -160,12 +173,14 @@ struct context *trap_from_process(unsigned long cause, unsigned long value)
 void trap_from_kernel(struct kernel_frame *frame, unsigned long cause, unsigned long value)
 {
     bool copying = frame->pc >= (uintptr_t)__uaccess_start && frame->pc < (uintptr_t)__uaccess_end;
-    if (copying && (cause == CAUSE_LOAD_PAGE_FAULT || cause == CAUSE_STORE_PAGE_FAULT || cause == CAUSE_LOAD_ACCESS ||
-                    cause == CAUSE_STORE_ACCESS)) {
+    if (copying && (cause == CAUSE_LOAD_PAGE_FAULT || cause == CAUSE_STORE_PAGE_FAULT ||
+                    cause == CAUSE_LOAD_ACCESS || cause == CAUSE_STORE_ACCESS)) {
         frame->pc = (uintptr_t)uaccess_fault;
         return;
     }
-    const char *what = (cause & SCAUSE_INTERRUPT) != 0 ? "interrupt in the kernel" : cause_name(cause);
+    const char *what =
+        (cause & SCAUSE_INTERRUPT) != 0 ? "interrupt in the kernel" : cause_name(cause);
     struct panic_registers registers = { .pc = frame->pc, .x = frame->x, .frame = frame->x[7] };
-    panic_at(&registers, "%s: scause %#lx, stval %#lx, sstatus %#lx", what, cause, value, frame->sstatus);
+    panic_at(&registers, "%s: scause %#lx, stval %#lx, sstatus %#lx", what, cause, value,
+             frame->sstatus);
 }

@@ -1,6 +1,6 @@
 /*
- * The registers of a thread while it does not run, and the ways in and out of it (entry.S). The kernel
- * keeps no stack per thread: all that a stopped thread is lies here.
+ * The registers of a thread while it does not run, and the ways in and out of it (entry.S). The
+ * kernel keeps no stack per thread: all that a stopped thread is lies here.
  */
 #ifndef ARCH_CONTEXT_H
 #define ARCH_CONTEXT_H
@@ -33,8 +33,8 @@ enum {
 };
 
 /* A new thread's registers: all zero but these. `sandbox_base` is 0 for U-mode. */
-void context_init(struct context *context, vaddr_t entry, uint64_t argument, vaddr_t stack, vaddr_t tls,
-                  vaddr_t sandbox_base);
+void context_init(struct context *context, vaddr_t entry, uint64_t argument, vaddr_t stack,
+                  vaddr_t tls, vaddr_t sandbox_base);
 
 /* What the call in which the thread stopped returns. */
 static inline void context_set_result(struct context *context, int64_t status, uint64_t value)
@@ -43,7 +43,8 @@ static inline void context_set_result(struct context *context, int64_t status, u
     context->x[REG_A1] = value;
 }
 
-/* Saves the FP registers when they are this context's and were changed. Before another hart may run it. */
+/* Saves the FP registers when they are this context's and were changed. Before another hart may run
+ * it. */
 void context_save_fpu(struct context *context);
 
 /* Makes the context the one to resume on this hart: FP registers, and where entry.S saves to. */

@@ -1,26 +1,26 @@
 /*
- * CSR names, bits and access (RISC-V privileged specification, "Supervisor-Level ISA"). Only arch/riscv
- * includes this; the constants are usable from assembly.
+ * CSR names, bits and access (RISC-V privileged specification, "Supervisor-Level ISA"). Only
+ * arch/riscv includes this; the constants are usable from assembly.
  */
 #ifndef ARCH_CSR_H
 #define ARCH_CSR_H
 
-#define SSTATUS_SIE  (1 << 1)
-#define SSTATUS_SPIE (1 << 5)
-#define SSTATUS_SPP  (1 << 8)
-#define SSTATUS_FS   (3 << 13)
+#define SSTATUS_SIE        (1 << 1)
+#define SSTATUS_SPIE       (1 << 5)
+#define SSTATUS_SPP        (1 << 8)
+#define SSTATUS_FS         (3 << 13)
 #define SSTATUS_FS_OFF     (0 << 13)
 #define SSTATUS_FS_INITIAL (1 << 13)
 #define SSTATUS_FS_CLEAN   (2 << 13)
 #define SSTATUS_FS_DIRTY   (3 << 13)
-#define SSTATUS_SUM  (1 << 18)
+#define SSTATUS_SUM        (1 << 18)
 
 /* sip and sie. */
 #define INTERRUPT_SOFTWARE 1
 #define INTERRUPT_TIMER    5
 #define INTERRUPT_EXTERNAL 9
 
-#define SATP_MODE_SV39 8
+#define SATP_MODE_SV39  8
 #define SATP_MODE_SHIFT 60
 
 /* scause, without the interrupt bit. */

@@ -1,6 +1,7 @@
 /*
- * The hart that executes: its identity and its part of the architecture's state. In kernel mode tp points
- * to the hart's struct arch_hart, which is the first member of its struct hart (kernel/hart.h).
+ * The hart that executes: its identity and its part of the architecture's state. In kernel mode tp
+ * points to the hart's struct arch_hart, which is the first member of its struct hart
+ * (kernel/hart.h).
  */
 #ifndef ARCH_HART_H
 #define ARCH_HART_H
@@ -12,15 +13,16 @@ struct fpu_state;
 
 /* The first four members are known to entry.S (arch/offsets.h). */
 struct arch_hart {
-    struct context *context;  /* of the thread that runs, where trap entry saves registers */
-    uintptr_t stack_top;      /* of the kernel stack, empty whenever a process runs */
-    uintptr_t scratch;        /* entry.S: one register, for a few instructions */
-    uintptr_t emergency_top;  /* stack for reporting the overflow of the other */
-    unsigned index;           /* in harts[] */
-    hart_id_t id;             /* the hardware's number */
-    uint64_t satp;            /* loaded now */
-    const void *vmspace;      /* whose root is loaded, or whose window is in use; NULL: none. Read by all */
-    int plic_context;         /* S-mode context at the PLIC, -1 for none */
+    struct context *context; /* of the thread that runs, where trap entry saves registers */
+    uintptr_t stack_top;     /* of the kernel stack, empty whenever a process runs */
+    uintptr_t scratch;       /* entry.S: one register, for a few instructions */
+    uintptr_t emergency_top; /* stack for reporting the overflow of the other */
+    unsigned index;          /* in harts[] */
+    hart_id_t id;            /* the hardware's number */
+    uint64_t satp;           /* loaded now */
+    const void
+        *vmspace;     /* whose root is loaded, or whose window is in use; NULL: none. Read by all */
+    int plic_context; /* S-mode context at the PLIC, -1 for none */
     struct fpu_state *fpu_owner; /* whose values the FP registers hold, or NULL */
 };
 
@@ -37,7 +39,8 @@ static inline unsigned hart_index(void)
     return arch_hart_self()->index;
 }
 
-/* To be called in loops that wait for another hart. Encodes Zihintpause's pause, a no-op elsewhere. */
+/* To be called in loops that wait for another hart. Encodes Zihintpause's pause, a no-op elsewhere.
+ */
 static inline void arch_relax(void)
 {
     __asm__ volatile(".word 0x0100000f" ::: "memory");
@@ -53,8 +56,8 @@ void hart_interrupt_self(void);
 void hart_send_ipi(uint64_t hart_mask);
 
 /*
- * Starts hart `index`, whose struct arch_hart has id and stacks filled in: it calls hart_main(index). False
- * and a logged reason when the firmware refuses.
+ * Starts hart `index`, whose struct arch_hart has id and stacks filled in: it calls
+ * hart_main(index). False and a logged reason when the firmware refuses.
  */
 bool hart_start(unsigned index);
 void hart_main(unsigned index);

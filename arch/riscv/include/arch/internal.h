@@ -46,7 +46,8 @@ extern char uaccess_fault[];
 extern char secondary_start[];
 extern char secondary_virtual[];
 /* kernel.ld */
-extern char __image_start[], __text_end[], __rodata_end[], __image_end[], __uaccess_start[], __uaccess_end[];
+extern char __image_start[], __text_end[], __rodata_end[], __image_end[], __uaccess_start[],
+    __uaccess_end[];
 extern char __boot_stack_guard[], __boot_stack[], __boot_stack_top[], __data_end[], __gate_page[];
 
 /* Physical address of something inside the kernel image. */

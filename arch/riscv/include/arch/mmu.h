@@ -88,9 +88,10 @@ bool page_table_query(const struct page_table *table, vaddr_t va, paddr_t *pa,
  */
 bool page_table_prepare_roots(struct page_table *table, vaddr_t va, size_t size);
 /*
- * Takes the table pages that lie below the tables which the root entries of [va, va + size), whole gigapages, point to
- * out of the table; nothing may be mapped there. Those tables stay, empty, since copies of the root share them. The
- * pages go back to the allocator by page_table_free_detached(), when no TLB may hold a way to them any more.
+ * Takes the table pages that lie below the tables which the root entries of [va, va + size), whole
+ * gigapages, point to out of the table; nothing may be mapped there. Those tables stay, empty,
+ * since copies of the root share them. The pages go back to the allocator by
+ * page_table_free_detached(), when no TLB may hold a way to them any more.
  */
 void page_table_detach(struct page_table *table, vaddr_t va, size_t size, struct list *pages);
 void page_table_free_detached(struct page_table *table, struct list *pages);

@@ -1,6 +1,6 @@
 /*
- * Offsets that assembly uses, and the numbers behind them; trap.c asserts that they agree with the C
- * structures.
+ * Offsets that assembly uses, and the numbers behind them; trap.c asserts that they agree with the
+ * C structures.
  */
 #ifndef ARCH_OFFSETS_H
 #define ARCH_OFFSETS_H
@@ -12,16 +12,16 @@
 #define HART_EMERGENCY 24
 
 /* struct context: x[n] at 8 * n, the pc in the place of x0 */
-#define CONTEXT_PC   0
-#define CONTEXT_RA   8
-#define CONTEXT_SP   16
-#define CONTEXT_GP   24
-#define CONTEXT_TP   32
-#define CONTEXT_A0   80
-#define CONTEXT_A1   88
+#define CONTEXT_PC      0
+#define CONTEXT_RA      8
+#define CONTEXT_SP      16
+#define CONTEXT_GP      24
+#define CONTEXT_TP      32
+#define CONTEXT_A0      80
+#define CONTEXT_A1      88
 #define CONTEXT_SSTATUS 256
-#define CONTEXT_CALL 264
-#define CONTEXT_SIZE 272
+#define CONTEXT_CALL    264
+#define CONTEXT_SIZE    272
 
 /* struct fpu_state: f[n] at 8 * n */
 #define FPU_FCSR 256
@@ -32,7 +32,7 @@
 #define CALL_ENTRY_SLOW  8
 
 /* struct kernel_frame, what trap_from_kernel pushes: x[n] at 8 * n, the pc in the place of x0 */
-#define KERNEL_FRAME_SIZE 272
+#define KERNEL_FRAME_SIZE    272
 #define KERNEL_FRAME_SSTATUS 256
 
 #define HART_STACK_SIZE 0x4000 /* bytes of a hart's kernel stack; a guard page lies below it */

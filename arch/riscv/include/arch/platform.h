@@ -2,9 +2,9 @@
 #ifndef ARCH_PLATFORM_H
 #define ARCH_PLATFORM_H
 
+#include "arch/mmu.h"
 #include "kernel/boot_info.h"
 #include "kernel/types.h"
-#include "arch/mmu.h"
 
 /* The kernel's page tables: direct map of RAM, image with W^X, vmap area. */
 extern struct page_table kernel_page_table;
@@ -20,8 +20,8 @@ paddr_t kernel_image_end(void);
 paddr_t gate_page(void);
 
 /*
- * Boot: builds the final kernel map from the memory in `info` and loads it. Needs a working page allocator. Panics when
- * it runs out of memory.
+ * Boot: builds the final kernel map from the memory in `info` and loads it. Needs a working page
+ * allocator. Panics when it runs out of memory.
  */
 void kernel_map_init(const struct boot_info *info);
 /* Loads the kernel map on a hart that has just started. */
@@ -29,7 +29,8 @@ void kernel_map_load(void);
 
 /* Maps a device's registers for good; NULL when the vmap area or memory is full. */
 volatile void *map_device(paddr_t address, size_t size);
-/* Allocates a stack of HART_STACK_SIZE with a guard page below it; returns its top, 0 when out of memory. */
+/* Allocates a stack of HART_STACK_SIZE with a guard page below it; returns its top, 0 when out of
+ * memory. */
 uintptr_t map_stack(void);
 
 /* Boot: finds the SBI extensions. Before anything else of this header. */
@@ -41,7 +42,8 @@ void sbi_console_write(const char *text, size_t size);
 void plic_init(const struct boot_info *info);
 /* For each hart: lets it receive interrupts. */
 void plic_init_hart(void);
-/* Calls handler(context) on interrupts of the source from now on. At most one handler per source. */
+/* Calls handler(context) on interrupts of the source from now on. At most one handler per source.
+ */
 bool plic_enable(uint32_t source, void (*handler)(void *context), void *context);
 
 /* Boot, each hart: trap vector, interrupt enables, counters. */
@@ -60,7 +62,8 @@ void registers_log(const uint64_t *x1, uint64_t pc);
 /* The stack that boot.S gave the boot hart: its top. */
 uintptr_t boot_stack_top(void);
 
-/* Fills in return addresses, innermost first; returns how many. From the caller's frame, or from `frame`/`pc` if not 0. */
+/* Fills in return addresses, innermost first; returns how many. From the caller's frame, or from
+ * `frame`/`pc` if not 0. */
 size_t backtrace(uintptr_t *addresses, size_t max, uintptr_t frame, uintptr_t pc);
 
 #endif

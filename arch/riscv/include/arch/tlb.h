@@ -10,7 +10,8 @@ void tlb_load_root(paddr_t root);
 /* Orders earlier page-table writes before this hart's next use of va. */
 void tlb_flush_local(vaddr_t va);
 
-/* No hart in the mask (bits are hart indices; this one may be among them) uses old translations of the range any more. */
+/* No hart in the mask (bits are hart indices; this one may be among them) uses old translations of
+ * the range any more. */
 void tlb_flush(uint64_t hart_mask, vaddr_t va, size_t size);
 
 /* Makes code that was written visible to instruction fetch on all harts. */

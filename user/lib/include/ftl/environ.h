@@ -1,7 +1,7 @@
 /*
- * The environment of a process: its arguments, variables and named handles, all that it can reach. The
- * reader works on the blob that the process got at its start, the writer makes one for a new process.
- * Layout: <ftl/environ_format.h>. Needs no C library beyond memory and string functions.
+ * The environment of a process: its arguments, variables and named handles, all that it can reach.
+ * The reader works on the blob that the process got at its start, the writer makes one for a new
+ * process. Layout: <ftl/environ_format.h>. Needs no C library beyond memory and string functions.
  */
 #ifndef FTL_ENVIRON_H
 #define FTL_ENVIRON_H
@@ -20,9 +20,9 @@ struct ftl_environ {
 };
 
 /*
- * Checks the whole blob of `size` bytes (8-byte aligned, kept by the caller as long as `env` is in use) and
- * sets up `env`: after FTL_OK no function below can leave the blob. BAD_FORMAT when it is malformed in any
- * way, `env` is then empty.
+ * Checks the whole blob of `size` bytes (8-byte aligned, kept by the caller as long as `env` is in
+ * use) and sets up `env`: after FTL_OK no function below can leave the blob. BAD_FORMAT when it is
+ * malformed in any way, `env` is then empty.
  */
 ftl_status_t ftl_environ_open(struct ftl_environ *env, void *blob, size_t size);
 
@@ -30,8 +30,8 @@ ftl_status_t ftl_environ_open(struct ftl_environ *env, void *blob, size_t size);
 struct ftl_environ *ftl_environ(void);
 
 /*
- * Takes the handle `name` out of the environment: the caller owns it from now on. Each one can be taken
- * once; FTL_HANDLE_INVALID when there is none (left). Any thread may call it.
+ * Takes the handle `name` out of the environment: the caller owns it from now on. Each one can be
+ * taken once; FTL_HANDLE_INVALID when there is none (left). Any thread may call it.
  */
 ftl_handle_t ftl_environ_take(struct ftl_environ *env, const char *name);
 
@@ -55,9 +55,9 @@ struct ftl_environ_content {
 };
 
 /*
- * Writes a blob into `buffer` (8-byte aligned, `capacity` bytes, FTL_ENVIRON_MAX is enough for all that a
- * process accepts) and its size into `size`. LIMIT when it does not fit, INVALID_ARGUMENT for a handle
- * without a name or a variable without '='.
+ * Writes a blob into `buffer` (8-byte aligned, `capacity` bytes, FTL_ENVIRON_MAX is enough for all
+ * that a process accepts) and its size into `size`. LIMIT when it does not fit, INVALID_ARGUMENT
+ * for a handle without a name or a variable without '='.
  */
 ftl_status_t ftl_environ_write(void *buffer, size_t capacity,
                                const struct ftl_environ_content *content, size_t *size);

@@ -1,8 +1,8 @@
 /*
  * Layout of the environment blob that a process finds at its start (a0 = address, a1 = size).
  * Written by whoever starts the process (for the first process: the kernel); read by the process's
- * own start-up code. The kernel passes it on without looking inside. All offsets are from the start of
- * the blob; all strings end in NUL.
+ * own start-up code. The kernel passes it on without looking inside. All offsets are from the start
+ * of the blob; all strings end in NUL.
  */
 #ifndef FTL_ENVIRON_FORMAT_H
 #define FTL_ENVIRON_FORMAT_H
@@ -16,12 +16,12 @@
 struct ftl_environ_header {
     uint32_t magic;
     uint32_t version;
-    uint32_t size;           /* of the whole blob */
-    uint32_t arg_count;      /* strings at args_offset, one after the other */
+    uint32_t size;      /* of the whole blob */
+    uint32_t arg_count; /* strings at args_offset, one after the other */
     uint32_t args_offset;
-    uint32_t var_count;      /* NAME=value strings at vars_offset */
+    uint32_t var_count; /* NAME=value strings at vars_offset */
     uint32_t vars_offset;
-    uint32_t handle_count;   /* struct ftl_environ_handle at handles_offset (8-aligned) */
+    uint32_t handle_count; /* struct ftl_environ_handle at handles_offset (8-aligned) */
     uint32_t handles_offset;
     uint32_t reserved;
 };

@@ -1,7 +1,7 @@
 /*
- * Starting the apps of the boot image: reads an app's manifest, makes its process with the isolation asked
- * for, loads its program, grants it what its manifest lists, and starts it. For starters such as init and
- * the shell, who have the `bootimage` handle.
+ * Starting the apps of the boot image: reads an app's manifest, makes its process with the
+ * isolation asked for, loads its program, grants it what its manifest lists, and starts it. For
+ * starters such as init and the shell, who have the `bootimage` handle.
  */
 #ifndef FTL_SPAWN_H
 #define FTL_SPAWN_H
@@ -21,8 +21,8 @@ struct ftl_bootimage {
 };
 
 /*
- * Maps the boot image VMO (rights READ, MAP; to load from it also EXECUTE) into the calling process. The
- * handle stays the caller's and is used as long as `image` is.
+ * Maps the boot image VMO (rights READ, MAP; to load from it also EXECUTE) into the calling
+ * process. The handle stays the caller's and is used as long as `image` is.
  */
 ftl_status_t ftl_bootimage_open(struct ftl_bootimage *image, ftl_handle_t vmo);
 
@@ -36,15 +36,16 @@ struct ftl_app {
 };
 
 /*
- * Reads the manifest of the app `name`. NOT_FOUND when the image has no such app, BAD_FORMAT when the image
- * or the manifest is malformed.
+ * Reads the manifest of the app `name`. NOT_FOUND when the image has no such app, BAD_FORMAT when
+ * the image or the manifest is malformed.
  */
 ftl_status_t ftl_app_find(const struct ftl_bootimage *image, const char *name, struct ftl_app *app);
 
 /*
- * Reads the manifest of the next app, in the order of the image; set *position to 0 at first. NOT_FOUND
- * after the last one. An app whose manifest is malformed gives BAD_FORMAT with its name in `app`: the next
- * call goes on behind it. BAD_FORMAT with an empty name: the image itself is malformed from here on.
+ * Reads the manifest of the next app, in the order of the image; set *position to 0 at first.
+ * NOT_FOUND after the last one. An app whose manifest is malformed gives BAD_FORMAT with its name
+ * in `app`: the next call goes on behind it. BAD_FORMAT with an empty name: the image itself is
+ * malformed from here on.
  */
 ftl_status_t ftl_app_next(const struct ftl_bootimage *image, size_t *position, struct ftl_app *app);
 
@@ -55,8 +56,8 @@ bool ftl_isolation_parse(const char *text, ftl_isolation_t *isolation);
 const char *ftl_isolation_name(ftl_isolation_t isolation);
 
 /*
- * Looks for a word `ftl.isolation.NAME=ISOLATION` among the boot arguments; the last valid one counts.
- * Returns whether there is one.
+ * Looks for a word `ftl.isolation.NAME=ISOLATION` among the boot arguments; the last valid one
+ * counts. Returns whether there is one.
  */
 bool ftl_isolation_of_app(const char *const *words, size_t count, const char *name,
                           ftl_isolation_t *isolation);
@@ -75,13 +76,15 @@ struct ftl_spawn_options {
     size_t arg_count;
     const char *const *vars; /* "NAME=value" */
     size_t var_count;
-    const struct ftl_spawn_handle *handles; /* offered: "console", and what the app asks for, is granted */
-    size_t handle_count;                    /* at most FTL_SPAWN_HANDLES_MAX */
+    const struct ftl_spawn_handle
+        *handles;        /* offered: "console", and what the app asks for, is granted */
+    size_t handle_count; /* at most FTL_SPAWN_HANDLES_MAX */
 };
 
 /*
- * Starts the app and returns a handle to its process, with all rights, owned by the caller. On an error
- * nothing of it is left and *step (if not NULL) says what failed, as static text: "loading its program".
+ * Starts the app and returns a handle to its process, with all rights, owned by the caller. On an
+ * error nothing of it is left and *step (if not NULL) says what failed, as static text: "loading
+ * its program".
  */
 ftl_status_t ftl_spawn(const struct ftl_bootimage *image, const struct ftl_app *app,
                        const struct ftl_spawn_options *options, ftl_handle_t *process,

@@ -35,7 +35,8 @@ typedef uint32_t ftl_rights_t;
 #define FTL_RIGHT_MANAGE    (1u << 6) /* control: kill, load, power off */
 #define FTL_RIGHT_WAIT      (1u << 7) /* wait for signals of the object */
 #define FTL_RIGHTS_ALL      0xffu
-#define FTL_RIGHTS_SAME     0xffffffffu /* for duplicate and grant: the rights the source handle has */
+#define FTL_RIGHTS_SAME     0xffffffffu /* for duplicate and grant: the rights the source handle has \
+                                         */
 
 /* How a process is isolated. Data, never source: the same .c builds for both. */
 typedef enum {
@@ -49,9 +50,9 @@ typedef enum {
 #define FTL_MAP_EXEC  (1u << 2)
 
 /* Object signals, for ftl_object_wait(). */
-#define FTL_SIGNAL_READABLE  (1u << 0) /* console: input is queued */
-#define FTL_SIGNAL_INTERRUPT (1u << 1) /* console: Ctrl-C was typed since it was last cleared */
-#define FTL_SIGNAL_EXITED    (1u << 2) /* process, thread: it has ended */
+#define FTL_SIGNAL_READABLE  (1u << 0)   /* console: input is queued */
+#define FTL_SIGNAL_INTERRUPT (1u << 1)   /* console: Ctrl-C was typed since it was last cleared */
+#define FTL_SIGNAL_EXITED    (1u << 2)   /* process, thread: it has ended */
 #define FTL_SIGNAL_USER_MASK 0xffff0000u /* notification: bits free for its users */
 
 struct ftl_wait_item {
@@ -61,7 +62,7 @@ struct ftl_wait_item {
 };
 #define FTL_WAIT_MAX 16 /* most items of one ftl_object_wait() */
 
-#define FTL_NAME_MAX 32 /* bytes of an object's name, the terminating NUL included */
+#define FTL_NAME_MAX  32 /* bytes of an object's name, the terminating NUL included */
 #define FTL_PAGE_SIZE 4096u
 
 /* Exit status of a process that did not end by exit(): 128 + reason. */
@@ -95,7 +96,8 @@ struct ftl_system_info {
     uint64_t memory_kernel; /* bytes of the kernel image, its page array and boot-time tables */
     uint64_t harts_online;
     ftl_nsec_t uptime;
-    uint64_t boot_instructions; /* retired on the boot hart from kernel entry to now; 0 if unreadable */
+    uint64_t
+        boot_instructions; /* retired on the boot hart from kernel entry to now; 0 if unreadable */
     uint64_t processes;
     uint64_t threads;
 };

@@ -1,4 +1,5 @@
-/* user/lib/src/environ.c: environment blobs, as written by starters and as read by whoever is started. */
+/* user/lib/src/environ.c: environment blobs, as written by starters and as read by whoever is
+ * started. */
 #include "host/test.h"
 
 #include <ftl/environ.h>

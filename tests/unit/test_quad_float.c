@@ -1,35 +1,36 @@
 /*
- * The quad-precision helpers that the C library is built with (Debian's tcc, lib/lib-arm64.c): bit for bit
- * against the host compiler's own, over random operands with a weight on edges. Built with 128-bit long double.
+ * The quad-precision helpers that the C library is built with (Debian's tcc, lib/lib-arm64.c): bit
+ * for bit against the host compiler's own, over random operands with a weight on edges. Built with
+ * 128-bit long double.
  */
 #include "host/test.h"
 
 #include <math.h>
 
 /* Under other names, so that the host's are still there. */
-#define __riscv        1 /* the file's other architecture needs more */
-#define __addtf3       tested_add
-#define __subtf3       tested_sub
-#define __multf3       tested_mul
-#define __divtf3       tested_div
-#define __extendsftf2  tested_extend_float
-#define __extenddftf2  tested_extend_double
-#define __trunctfsf2   tested_truncate_float
-#define __trunctfdf2   tested_truncate_double
-#define __fixtfsi      tested_to_i32
-#define __fixtfdi      tested_to_i64
-#define __fixunstfsi   tested_to_u32
-#define __fixunstfdi   tested_to_u64
-#define __floatsitf    tested_from_i32
-#define __floatditf    tested_from_i64
-#define __floatunsitf  tested_from_u32
-#define __floatunditf  tested_from_u64
-#define __eqtf2        tested_eq
-#define __netf2        tested_ne
-#define __lttf2        tested_lt
-#define __letf2        tested_le
-#define __gttf2        tested_gt
-#define __getf2        tested_ge
+#define __riscv       1 /* the file's other architecture needs more */
+#define __addtf3      tested_add
+#define __subtf3      tested_sub
+#define __multf3      tested_mul
+#define __divtf3      tested_div
+#define __extendsftf2 tested_extend_float
+#define __extenddftf2 tested_extend_double
+#define __trunctfsf2  tested_truncate_float
+#define __trunctfdf2  tested_truncate_double
+#define __fixtfsi     tested_to_i32
+#define __fixtfdi     tested_to_i64
+#define __fixunstfsi  tested_to_u32
+#define __fixunstfdi  tested_to_u64
+#define __floatsitf   tested_from_i32
+#define __floatditf   tested_from_i64
+#define __floatunsitf tested_from_u32
+#define __floatunditf tested_from_u64
+#define __eqtf2       tested_eq
+#define __netf2       tested_ne
+#define __lttf2       tested_lt
+#define __letf2       tested_le
+#define __gttf2       tested_gt
+#define __getf2       tested_ge
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Weverything"
 #include "lib-arm64.c"

@@ -1,6 +1,6 @@
 /*
- * user/lib/src/app.c and spawn.c: manifests in the boot image, and the calls that starting an app makes. The
- * kernel is a fake that counts handles, and fails the call it is told to.
+ * user/lib/src/app.c and spawn.c: manifests in the boot image, and the calls that starting an app
+ * makes. The kernel is a fake that counts handles, and fails the call it is told to.
  */
 #include "host/test.h"
 

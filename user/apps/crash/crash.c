@@ -1,0 +1,145 @@
+/*
+ * Fails on purpose, in the way its argument names, so that tests can see how FTL contains and
+ * reports it. The volatile variables keep the compiler from seeing what is coming.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WILD_ADDRESS   0x2000000000u       /* 128 GiB: nobody's memory, in either isolation */
+#define KERNEL_ADDRESS 0xffffffff80000000u /* where the kernel is linked */
+#define EXIT_USAGE     2
+#define FRAME_SIZE     512
+#define ARRAY_SIZE     8
+
+static volatile uintptr_t address;
+static volatile int number;
+static volatile int array[ARRAY_SIZE];
+
+static void read_at(uintptr_t where)
+{
+    address = where;
+    number = *(volatile int *)address;
+}
+
+static void write_at(uintptr_t where)
+{
+    address = where;
+    *(volatile int *)address = 1;
+}
+
+static void do_null(void)
+{
+    read_at(0);
+}
+
+static void do_wild_read(void)
+{
+    read_at(WILD_ADDRESS);
+}
+
+static void do_wild_write(void)
+{
+    write_at(WILD_ADDRESS);
+}
+
+static void do_kernel_read(void)
+{
+    read_at(KERNEL_ADDRESS);
+}
+
+static void do_kernel_write(void)
+{
+    write_at(KERNEL_ADDRESS);
+}
+
+static __attribute__((noinline)) int recurse(int depth)
+{
+    volatile char frame[FRAME_SIZE];
+    frame[depth % FRAME_SIZE] = (char)depth;
+    int deepest = depth < 0 ? depth : recurse(depth + 1);
+    return deepest + frame[depth % FRAME_SIZE];
+}
+
+static void do_stack_overflow(void)
+{
+    number = recurse(0);
+}
+
+/* To data: never executable, and no landing pad. */
+static void do_bad_jump(void)
+{
+    address = (uintptr_t)array;
+    ((void (*)(void))address)();
+}
+
+static void do_illegal(void)
+{
+    __asm__ volatile("unimp");
+}
+
+static void do_div(void)
+{
+    number = 0;
+    number = 1 / number;
+}
+
+static void do_array(void)
+{
+    number = ARRAY_SIZE;
+    array[number] = 1;
+}
+
+static void do_loop(void)
+{
+    for (;;) {
+        number = number + 1 > 1000 ? 0 : number + 1;
+    }
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+    const char *announcement;
+} ways[] = {
+    { "null", do_null, "reading through a null pointer" },
+    { "wild-read", do_wild_read, "reading from an address that is nobody's" },
+    { "wild-write", do_wild_write, "writing to an address that is nobody's" },
+    { "kernel-read", do_kernel_read, "reading the kernel's memory" },
+    { "kernel-write", do_kernel_write, "writing the kernel's memory" },
+    { "stack-overflow", do_stack_overflow, "recursing without end" },
+    { "bad-jump", do_bad_jump, "jumping to data" },
+    { "illegal", do_illegal, "executing an illegal instruction" },
+    { "div", do_div, "dividing by zero" },
+    { "array", do_array, "writing behind the end of an array" },
+    { "loop", do_loop, "looping forever" },
+};
+#define WAYS (sizeof(ways) / sizeof(ways[0]))
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: crash WAY, where WAY is one of\n");
+    for (size_t i = 0; i < WAYS; i++) {
+        fprintf(stderr, "  %-16s%s\n", ways[i].name, ways[i].announcement);
+    }
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        return usage();
+    }
+    for (size_t i = 0; i < WAYS; i++) {
+        if (strcmp(argv[1], ways[i].name) == 0) {
+            printf("crash: %s\n", ways[i].announcement);
+            fflush(stdout);
+            ways[i].run();
+            printf("crash: still alive\n");
+            return EXIT_FAILURE;
+        }
+    }
+    fprintf(stderr, "crash: no way '%s'\n", argv[1]);
+    return usage();
+}

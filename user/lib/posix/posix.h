@@ -1,0 +1,54 @@
+/*
+ * The POSIX layer: musl's system calls on FTL's kernel calls. One function per system call, each
+ * answering as Linux's would: a result, or a negative errno. syscall.c dispatches; docs/posix.md
+ * says what is there.
+ */
+#ifndef POSIX_H
+#define POSIX_H
+
+#include <stddef.h>
+#include <sys/sysinfo.h>
+#include <sys/uio.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include <ftl/status.h>
+#include <ftl/types.h>
+
+/* The errno for a status that is an error, negated; 0 for FTL_OK. */
+long posix_error(ftl_status_t status);
+
+/* console.c: descriptors 0, 1 and 2 are the console. */
+long sys_read(int fd, void *buffer, size_t size);
+long sys_readv(int fd, const struct iovec *parts, int count);
+long sys_write(int fd, const void *data, size_t size);
+long sys_writev(int fd, const struct iovec *parts, int count);
+long sys_ioctl(int fd, unsigned long request, void *argument);
+long sys_lseek(int fd);
+long sys_close(int fd);
+
+/* memory.c: anonymous memory. */
+long sys_mmap(uintptr_t address, size_t size, int protection, int flags, int fd);
+long sys_munmap(uintptr_t address, size_t size);
+long sys_mprotect(uintptr_t address, size_t size, int protection);
+long sys_mremap(uintptr_t address, size_t old_size, size_t new_size, int flags);
+long sys_madvise(uintptr_t address, size_t size, int advice);
+ftl_handle_t posix_vmspace(void);
+
+/* time.c */
+long sys_clock_gettime(clockid_t clock, struct timespec *now);
+long sys_clock_getres(clockid_t clock, struct timespec *resolution);
+long sys_clock_nanosleep(clockid_t clock, int flags, const struct timespec *request);
+ftl_nsec_t posix_deadline(const struct timespec *timeout);
+
+/* thread.c, process.c */
+long sys_set_tid_address(int *clear);
+_Noreturn void posix_thread_exit(void);
+long sys_futex(int *word, int operation, int value, const struct timespec *timeout,
+               uint32_t value2);
+long sys_getpid(void);
+long sys_signal_self(int signal);
+long sys_uname(struct utsname *name);
+long sys_sysinfo(struct sysinfo *info);
+
+#endif

@@ -1,0 +1,80 @@
+/* Dispatch of musl's system calls: see posix.h. What is not listed does not exist: ENOSYS. */
+#include "posix.h"
+
+#include <errno.h>
+#include <ftl/process.h>
+#include <ftl/thread.h>
+#include <sys/syscall.h>
+
+long __ftl_syscall(long number, long a, long b, long c, long d, long e, long f);
+
+long posix_error(ftl_status_t status)
+{
+    switch (status) {
+    case FTL_OK: return 0;
+    case FTL_ERR_INVALID_ARGUMENT:
+    case FTL_ERR_OUT_OF_RANGE: return -EINVAL;
+    case FTL_ERR_NO_MEMORY:
+    case FTL_ERR_LIMIT: return -ENOMEM;
+    case FTL_ERR_HANDLE_FORGED:
+    case FTL_ERR_HANDLE_CLOSED:
+    case FTL_ERR_HANDLE_STALE:
+    case FTL_ERR_WRONG_TYPE: return -EBADF;
+    case FTL_ERR_MISSING_RIGHT: return -EACCES;
+    case FTL_ERR_BAD_ADDRESS: return -EFAULT;
+    case FTL_ERR_BAD_STATE: return -EBUSY;
+    case FTL_ERR_TIMED_OUT: return -ETIMEDOUT;
+    case FTL_ERR_NOT_FOUND: return -ENOENT;
+    case FTL_ERR_EXISTS: return -EEXIST;
+    case FTL_ERR_NOT_SUPPORTED: return -ENOTSUP;
+    case FTL_ERR_UNKNOWN_CALL: return -ENOSYS;
+    case FTL_ERR_BAD_FORMAT:
+    case FTL_ERR_NOT_VERIFIED: return -ENOEXEC;
+    case FTL_ERR_CANCELLED: return -EINTR;
+    case FTL_ERR_WOULD_BLOCK: return -EAGAIN;
+    case FTL_ERR_PEER_CLOSED: return -EPIPE;
+    default: return -EIO;
+    }
+}
+
+/* Casts below undo the ones that musl's syscall macros made: every argument came as a long. */
+long __ftl_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+    (void)f;
+    switch (number) {
+    case SYS_read: return sys_read((int)a, (void *)b, (size_t)c);
+    case SYS_readv: return sys_readv((int)a, (const struct iovec *)b, (int)c);
+    case SYS_write: return sys_write((int)a, (const void *)b, (size_t)c);
+    case SYS_writev: return sys_writev((int)a, (const struct iovec *)b, (int)c);
+    case SYS_ioctl: return sys_ioctl((int)a, (unsigned long)b, (void *)c);
+    case SYS_lseek: return sys_lseek((int)a);
+    case SYS_close: return sys_close((int)a);
+
+    case SYS_mmap: return sys_mmap((uintptr_t)a, (size_t)b, (int)c, (int)d, (int)e);
+    case SYS_munmap: return sys_munmap((uintptr_t)a, (size_t)b);
+    case SYS_mprotect: return sys_mprotect((uintptr_t)a, (size_t)b, (int)c);
+    case SYS_mremap: return sys_mremap((uintptr_t)a, (size_t)b, (size_t)c, (int)d);
+    case SYS_madvise: return sys_madvise((uintptr_t)a, (size_t)b, (int)c);
+
+    case SYS_clock_gettime: return sys_clock_gettime((clockid_t)a, (struct timespec *)b);
+    case SYS_clock_getres: return sys_clock_getres((clockid_t)a, (struct timespec *)b);
+    case SYS_nanosleep: return sys_clock_nanosleep(CLOCK_MONOTONIC, 0, (struct timespec *)a);
+    case SYS_clock_nanosleep:
+        return sys_clock_nanosleep((clockid_t)a, (int)b, (struct timespec *)c);
+
+    case SYS_futex:
+        return sys_futex((int *)a, (int)b, (int)c, (const struct timespec *)d, (uint32_t)d);
+    case SYS_sched_yield: return posix_error(ftl_thread_yield());
+    case SYS_set_tid_address: return sys_set_tid_address((int *)a);
+    case SYS_getpid: return sys_getpid();
+    case SYS_kill: return a == sys_getpid() ? sys_signal_self((int)b) : -ESRCH;
+    case SYS_tkill: return sys_signal_self((int)b);
+    case SYS_tgkill: return sys_signal_self((int)c);
+    case SYS_exit: posix_thread_exit();
+    case SYS_exit_group: ftl_process_exit((int32_t)a);
+
+    case SYS_uname: return sys_uname((struct utsname *)a);
+    case SYS_sysinfo: return sys_sysinfo((struct sysinfo *)a);
+    default: return -ENOSYS;
+    }
+}

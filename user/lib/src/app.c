@@ -1,0 +1,177 @@
+/* The apps of the boot image and their manifests: see <ftl/spawn.h>. */
+#include <ftl/spawn.h>
+#include <ftl/vmo.h>
+#include <ftl/vmspace.h>
+#include <string.h>
+
+#include <ftl/handle.h>
+
+#include "app.h"
+#include "kernel/bootimage.h"
+
+#define DIRECTORY       "bin/"
+#define MANIFEST_SUFFIX ".manifest"
+#define ISOLATION_WORD  "ftl.isolation."
+
+static const char *const isolation_names[] = {
+    [FTL_ISOLATION_SANDBOX] = "sandbox",
+    [FTL_ISOLATION_USER] = "user",
+};
+#define ISOLATIONS (sizeof(isolation_names) / sizeof(isolation_names[0]))
+
+ftl_status_t ftl_bootimage_open(struct ftl_bootimage *image, ftl_handle_t vmo)
+{
+    uint64_t size;
+    uintptr_t address;
+    ftl_handle_t vmspace;
+    ftl_status_t status = ftl_vmo_size(vmo, &size);
+    if (status != FTL_OK) {
+        return status;
+    }
+    status = ftl_vmspace_self(&vmspace);
+    if (status != FTL_OK) {
+        return status;
+    }
+    status = ftl_vmspace_map(vmspace, vmo, 0, size, FTL_MAP_READ, 0, &address);
+    ftl_handle_close(vmspace);
+    if (status == FTL_OK) {
+        *image = (struct ftl_bootimage){ vmo, (const void *)address, size };
+    }
+    return status;
+}
+
+bool ftl_isolation_parse(const char *text, ftl_isolation_t *isolation)
+{
+    for (size_t i = 0; i < ISOLATIONS; i++) {
+        if (strcmp(text, isolation_names[i]) == 0) {
+            *isolation = (ftl_isolation_t)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *ftl_isolation_name(ftl_isolation_t isolation)
+{
+    return (size_t)isolation < ISOLATIONS ? isolation_names[isolation] : "unknown";
+}
+
+/* The value of a word `ftl.isolation.NAME=value`, or NULL when the word is another one. */
+static const char *isolation_value(const char *word, const char *name)
+{
+    size_t prefix = sizeof(ISOLATION_WORD) - 1;
+    size_t length = strlen(name);
+    if (strncmp(word, ISOLATION_WORD, prefix) != 0 || strncmp(word + prefix, name, length) != 0 ||
+        word[prefix + length] != '=') {
+        return NULL;
+    }
+    return word + prefix + length + 1;
+}
+
+bool ftl_isolation_of_app(const char *const *words, size_t count, const char *name,
+                          ftl_isolation_t *isolation)
+{
+    bool found = false;
+    for (size_t i = 0; i < count; i++) {
+        const char *value = isolation_value(words[i], name);
+        found |= value != NULL && ftl_isolation_parse(value, isolation);
+    }
+    return found;
+}
+
+/* Whether the file is a manifest; if so, copies the app's name out of its path. */
+static bool app_name(const char *path, char name[FTL_NAME_MAX])
+{
+    size_t length = strlen(path);
+    size_t around = sizeof(DIRECTORY) - 1 + sizeof(MANIFEST_SUFFIX) - 1;
+    if (length <= around || length - around >= FTL_NAME_MAX ||
+        strncmp(path, DIRECTORY, sizeof(DIRECTORY) - 1) != 0 ||
+        strcmp(path + length - (sizeof(MANIFEST_SUFFIX) - 1), MANIFEST_SUFFIX) != 0) {
+        return false;
+    }
+    memcpy(name, path + sizeof(DIRECTORY) - 1, length - around);
+    name[length - around] = '\0';
+    return true;
+}
+
+bool ftl_app_path(char *path, size_t size, const char *name, const char *suffix)
+{
+    if (sizeof(DIRECTORY) + strlen(name) + strlen(suffix) > size) {
+        return false;
+    }
+    strcpy(path, DIRECTORY);
+    strcat(path, name);
+    strcat(path, suffix);
+    return true;
+}
+
+/* Copies a value of the manifest, the empty string when it has none. False when it is too long. */
+static bool get_text(struct text manifest, const char *key, char *buffer, size_t size)
+{
+    struct text value;
+    buffer[0] = '\0';
+    return !manifest_get(manifest, key, &value) || text_copy(value, buffer, size);
+}
+
+/* Fills in all but the name. */
+static ftl_status_t parse_manifest(struct text manifest, struct ftl_app *app)
+{
+    struct text memory;
+    char isolation[sizeof("sandbox")];
+
+    app->isolation = FTL_ISOLATION_SANDBOX;
+    app->memory_limit = FTL_APP_MEMORY_LIMIT;
+    if (!get_text(manifest, "description", app->description, sizeof(app->description)) ||
+        !get_text(manifest, "grants", app->grants, sizeof(app->grants)) ||
+        !get_text(manifest, "isolation", isolation, sizeof(isolation))) {
+        return FTL_ERR_BAD_FORMAT;
+    }
+    if (isolation[0] != '\0' && !ftl_isolation_parse(isolation, &app->isolation)) {
+        return FTL_ERR_BAD_FORMAT;
+    }
+    if (manifest_get(manifest, "memory", &memory) && !text_parse_size(memory, &app->memory_limit)) {
+        return FTL_ERR_BAD_FORMAT;
+    }
+    return FTL_OK;
+}
+
+static struct text contents(const struct ftl_bootimage *image, const struct bootimage_file *file)
+{
+    return (struct text){ (const char *)image->data + file->offset, file->size };
+}
+
+ftl_status_t ftl_app_find(const struct ftl_bootimage *image, const char *name, struct ftl_app *app)
+{
+    struct bootimage archive = { image->data, image->size };
+    struct bootimage_file file;
+    char path[BOOTIMAGE_NAME_MAX];
+
+    if (strlen(name) >= sizeof(app->name) ||
+        !ftl_app_path(path, sizeof(path), name, MANIFEST_SUFFIX)) {
+        return FTL_ERR_NOT_FOUND;
+    }
+    ftl_status_t status = bootimage_find(&archive, path, &file);
+    if (status != FTL_OK) {
+        return status;
+    }
+    strcpy(app->name, name);
+    return parse_manifest(contents(image, &file), app);
+}
+
+ftl_status_t ftl_app_next(const struct ftl_bootimage *image, size_t *position, struct ftl_app *app)
+{
+    struct bootimage archive = { image->data, image->size };
+    struct bootimage_cursor cursor = { .offset = *position };
+    struct bootimage_file file;
+    ftl_status_t status;
+
+    app->name[0] = '\0';
+    do {
+        status = bootimage_next(&archive, &cursor, &file);
+        *position = cursor.offset;
+        if (status != FTL_OK) {
+            return status;
+        }
+    } while (!app_name(file.name, app->name));
+    return parse_manifest(contents(image, &file), app);
+}

@@ -1,0 +1,11 @@
+/* What the checks that the compiler puts into apps call when one fails: see docs/sandbox.md. */
+#include <ftl/process.h>
+
+_Noreturn void __ftl_check_failed(int kind);
+
+/* Ends the process with a report that names the kind of the check (clang's number) and its place.
+ */
+_Noreturn void __ftl_check_failed(int kind)
+{
+    ftl_process_abort((uint32_t)kind, (uintptr_t)__builtin_return_address(0));
+}

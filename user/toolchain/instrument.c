@@ -35,12 +35,26 @@ static bool parse_option(const char *argument, struct rewrite_options *options, 
     return true;
 }
 
+/* The whole input as one string. clang puts NULs into comments of debug information: they become blanks. */
+static char *read_assembly(const char *input)
+{
+    size_t size;
+    char *text = read_file(input, &size);
+
+    for (size_t i = 0; text != NULL && i < size; i++) {
+        if (text[i] == '\0') {
+            text[i] = ' ';
+        }
+    }
+    return text;
+}
+
 /* Instruments input into the file output, which is removed again on failure. */
 static int instrument(const char *input, const char *output, const char *source,
                       const struct rewrite_options *options)
 {
     struct rewrite_error error;
-    char *text = read_file(input, NULL);
+    char *text = read_assembly(input);
     FILE *out;
     bool good;
 

@@ -64,7 +64,8 @@ struct call_result sys_system_info(struct system *system, vaddr_t address)
         .memory_kernel = system_state.kernel_memory,
         .harts_online = harts_online(),
         .uptime = time_now(),
-        .boot_instructions = now == 0 ? 0 : now - system_state.entry_instructions,
+        .firmware_instructions = system_state.entry_instructions,
+        .kernel_instructions = now == 0 ? 0 : now - system_state.entry_instructions,
     };
     process_counts(&info.processes, &info.threads);
     return call_status(copy_out(address, &info, sizeof(info)));

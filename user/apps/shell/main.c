@@ -6,6 +6,7 @@
 #include <ftl/console.h>
 #include <ftl/environ.h>
 #include <ftl/object.h>
+#include <ftl/system.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -105,6 +106,15 @@ static void act(struct shell *shell, enum ftl_line_event event)
     }
 }
 
+/* Notes what it took to come here, for `uptime`; 0 when nobody knows. */
+static void note_first_prompt(struct shell *shell)
+{
+    struct ftl_system_info info;
+    if (ftl_system_info(shell->system, &info) == FTL_OK) {
+        shell->prompt_instructions = info.kernel_instructions;
+    }
+}
+
 /* Takes what the shell needs from its environment. Failures are reported where something can be. */
 static ftl_status_t open_shell(struct shell *shell)
 {
@@ -137,6 +147,7 @@ int main(int argc, char **argv)
         shell.bootarg_count = (size_t)argc - 1;
     }
     ftl_status_t status = open_shell(&shell);
+    note_first_prompt(&shell);
     while (status == FTL_OK && !shell.leave) {
         shell_jobs_report(&shell);
         fflush(stdout);

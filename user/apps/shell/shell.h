@@ -37,6 +37,7 @@ struct shell_variable {
 };
 
 struct shell {
+    uint64_t prompt_instructions; /* retired from kernel entry to the first prompt */
     ftl_handle_t console;
     ftl_handle_t system;
     struct ftl_bootimage image;  /* its handle is FTL_HANDLE_INVALID when there are no apps */

@@ -142,6 +142,9 @@ int32_t shell_uptime(struct shell *shell, size_t count, char **word)
            seconds / 3600, seconds / 60 % 60, seconds % 60,
            info.uptime % NSEC_PER_SEC / NSEC_PER_MSEC, info.harts_online, info.processes,
            info.threads);
+    printf("firmware: %" PRIu64 " instructions, kernel entry to first prompt: %" PRIu64
+           " instructions\n",
+           info.firmware_instructions, shell->prompt_instructions);
     return SHELL_OK;
 }
 

@@ -96,8 +96,8 @@ struct ftl_system_info {
     uint64_t memory_kernel; /* bytes of the kernel image, its page array and boot-time tables */
     uint64_t harts_online;
     ftl_nsec_t uptime;
-    uint64_t
-        boot_instructions; /* retired on the boot hart from kernel entry to now; 0 if unreadable */
+    uint64_t firmware_instructions; /* retired on the boot hart before the kernel's first */
+    uint64_t kernel_instructions;   /* and since then; both 0 if unreadable */
     uint64_t processes;
     uint64_t threads;
 };

@@ -1,7 +1,7 @@
 """Each fault of `crash` stops crash alone, in both modes, with a report: process, cause, address, pc, symbol."""
 import re
 
-ADDRESS = {"null": "0x0", "wild-read": "0x2000000000", "wild-write": "0x2000000000",
+ADDRESS = {"null": "(0x)?0", "wild-read": "0x2000000000", "wild-write": "0x2000000000",
            "kernel-read": "0xffffffff80000000", "kernel-write": "0xffffffff80000000"}
 SYMBOL = {"null": "read_at", "wild-read": "read_at", "kernel-read": "read_at", "wild-write": "write_at",
           "kernel-write": "write_at", "stack-overflow": "recurse", "illegal": "do_illegal", "div": "do_div",
@@ -10,7 +10,7 @@ SYMBOL = {"null": "read_at", "wild-read": "read_at", "kernel-read": "read_at", "
 
 def check(isolation, fault, output):
     where = f"{isolation} {fault}: {output}"
-    report = re.search(rf"process \d+ 'crash' \({isolation}\) stopped: (.+), pc 0x[0-9a-f]+(?: \((\w+)\+0x[0-9a-f]+\))?",
+    report = re.search(rf"process \d+ 'crash' \({isolation}\) stopped: (.+), pc 0x[0-9a-f]+(?: \((\w+)\+(?:0x)?[0-9a-f]+\))?",
                        output)
     assert report, f"no report of {where}"
     cause, symbol = report.groups()

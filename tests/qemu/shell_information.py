@@ -14,14 +14,14 @@ def test(guest):
 
     uptime = r"up (\d+):(\d\d):(\d\d\.\d{3}), harts: (\d+), processes: (\d+), threads: (\d+)\n"
     harts = int(guest.command[guest.command.index("-smp") + 1])
-    first = re.fullmatch(uptime, guest.run("uptime"))
+    first = re.match(uptime, guest.run("uptime"))
     assert first and int(first[4]) == harts, first
     guest.run("sleep 0.2")
-    second = re.fullmatch(uptime, guest.run("uptime"))
+    second = re.match(uptime, guest.run("uptime"))
     assert float(second[3]) + 60 * float(second[2]) >= float(first[3]) + 60 * float(first[2]) + 0.2
 
     log = guest.run("log")
-    assert len(log.splitlines()) > 3, log
+    assert len(log.splitlines()) >= 3, log
     assert guest.run("log -n 1").splitlines() == log.splitlines()[-1:], log
 
     commands = guest.run("help")

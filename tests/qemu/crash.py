@@ -10,8 +10,8 @@ SYMBOL = {"null": "read_at", "wild-read": "read_at", "kernel-read": "read_at", "
 
 def check(isolation, fault, output):
     where = f"{isolation} {fault}: {output}"
-    report = re.search(rf"process \d+ 'crash' \({isolation}\) stopped: (.+), pc 0x[0-9a-f]+(?: \((\w+)\+(?:0x)?[0-9a-f]+\))?",
-                       output)
+    pattern = rf"process \d+ 'crash' \({isolation}\) stopped: (.+), pc 0x[0-9a-f]+(?: \((\w+)\+(?:0x)?[0-9a-f]+\))?"
+    report = re.search(pattern, output)
     assert report, f"no report of {where}"
     cause, symbol = report.groups()
     if fault in ADDRESS:

@@ -14,6 +14,7 @@
 #include "kernel/process.h"
 #include "kernel/sandbox/verify.h"
 #include "kernel/string.h"
+#include "kernel/thread.h"
 #include "mm/page.h"
 #include "mm/slab.h"
 
@@ -133,6 +134,35 @@ static void log_refusal(struct process *process, vaddr_t base,
 }
 
 /*
+ * Reads the code through the window, which needs to be the hart's address space for it: the caller
+ * may be a user process, whose tables do not have the window, and the hart must be among those
+ * whose TLBs are flushed with it.
+ */
+static bool verify_in_window(struct vmspace *window, const struct sandbox_verify_input *input,
+                             struct sandbox_verify_error *error)
+{
+    struct thread *caller = thread_current(); /* none while booting */
+    vmspace_activate(window);
+    bool verified = sandbox_verify(input, error);
+    vmspace_activate(caller == NULL ? NULL : caller->process->vmspace);
+    return verified;
+}
+
+/* Windows are in the kernel's own tables alone: with a user process's loaded, its code could not be
+ * read. */
+static bool verify_in_window(const struct sandbox_verify_input *input,
+                             struct sandbox_verify_error *error)
+{
+    struct thread *caller = thread_current(); /* NULL at boot */
+    vmspace_activate(NULL);
+    bool verified = sandbox_verify(input, error);
+    if (caller != NULL) {
+        vmspace_activate(caller->process->vmspace);
+    }
+    return verified;
+}
+
+/*
  * Verifies the code, mapped read-only at its place, and makes it executable. Only the first segment
  * may be executable in a sandbox.
  */
@@ -161,7 +191,7 @@ static ftl_status_t verify_code(struct process *process, const struct elf_image 
         .targets = targets,
     };
     struct sandbox_verify_error error;
-    bool verified = sandbox_verify(&input, &error);
+    bool verified = verify_in_window(process->vmspace, &input, &error);
     kfree(targets, SANDBOX_TARGETS_SIZE(size));
     if (!verified) {
         log_refusal(process, base, &error);

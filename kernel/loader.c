@@ -148,20 +148,6 @@ static bool verify_in_window(struct vmspace *window, const struct sandbox_verify
     return verified;
 }
 
-/* Windows are in the kernel's own tables alone: with a user process's loaded, its code could not be
- * read. */
-static bool verify_in_window(const struct sandbox_verify_input *input,
-                             struct sandbox_verify_error *error)
-{
-    struct thread *caller = thread_current(); /* NULL at boot */
-    vmspace_activate(NULL);
-    bool verified = sandbox_verify(input, error);
-    if (caller != NULL) {
-        vmspace_activate(caller->process->vmspace);
-    }
-    return verified;
-}
-
 /*
  * Verifies the code, mapped read-only at its place, and makes it executable. Only the first segment
  * may be executable in a sandbox.

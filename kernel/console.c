@@ -85,17 +85,18 @@ static void receive(void *context)
     spin_lock(&console.lock);
     for (int byte = uart_get(&console.uart); byte >= 0; byte = uart_get(&console.uart)) {
         if (byte == CTRL_C) {
+            console.head = console.tail; /* what was typed before it is for nobody any more */
             signals |= FTL_SIGNAL_INTERRUPT;
         } else if (console.tail - console.head < INPUT_SIZE) {
             console.input[console.tail++ % INPUT_SIZE] = (uint8_t)byte;
-            signals |= FTL_SIGNAL_READABLE;
         } else {
             console.lost++;
         }
     }
-    if (signals != 0) {
-        object_signal(&console.object.object, 0, signals);
+    if (console.head != console.tail) {
+        signals |= FTL_SIGNAL_READABLE;
     }
+    object_signal(&console.object.object, FTL_SIGNAL_READABLE & ~signals, signals);
     spin_unlock(&console.lock);
 }
 

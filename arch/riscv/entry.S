@@ -151,6 +151,19 @@ gate_return:
     ld      sp, CONTEXT_SP(t0)
     csrw    sscratch, tp
     ld      tp, CONTEXT_TP(t0)
+    li      t0, 0
+    li      t1, 0
+    li      t2, 0
+    li      t3, 0
+    li      t4, 0
+    li      t5, 0
+    li      t6, 0
+    li      a2, 0
+    li      a3, 0
+    li      a4, 0
+    li      a5, 0
+    li      a6, 0
+    li      a7, 0
     csrsi   sstatus, SSTATUS_SIE
     ret
 

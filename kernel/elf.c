@@ -434,6 +434,17 @@ static ftl_status_t set_symtab(struct parser *parser, const struct elf_header *h
     return FTL_OK;
 }
 
+/* Takes in the table that <ftl/sandbox_abi.h> describes at FTL_CLAIMS_TYPE. */
+static ftl_status_t set_claims(struct parser *parser, const struct elf_section *claims)
+{
+    if (!in_file(parser->reader, claims->offset, claims->size)) {
+        return refuse(parser, "the claims for the verifier are outside the file");
+    }
+    parser->image->claims_offset = claims->offset;
+    parser->image->claims_size = claims->size;
+    return FTL_OK;
+}
+
 static ftl_status_t parse_sections(struct parser *parser, const struct elf_header *header)
 {
     if (header->section_count == 0) {
@@ -453,10 +464,13 @@ static ftl_status_t parse_sections(struct parser *parser, const struct elf_heade
         struct elf_section section;
         ftl_status_t status =
             fetch(parser, header->section_offset + i * sizeof(section), &section, sizeof(section));
+        if (status == FTL_OK && section.type == FTL_CLAIMS_TYPE) {
+            status = set_claims(parser, &section);
+        }
         if (status != FTL_OK) {
             return status;
         }
-        if (section.type == SHT_SYMTAB) {
+        if (section.type == SHT_SYMTAB) { /* linkers put it behind all that interests us */
             return set_symtab(parser, header, &section);
         }
     }

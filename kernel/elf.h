@@ -46,6 +46,8 @@ struct elf_image {
     uint64_t symbol_count;
     uint64_t strtab_offset;
     uint64_t strtab_size;
+    uint64_t claims_offset; /* in the file, of the verifier's claims; claims_size 0: none */
+    uint64_t claims_size;
 };
 
 /*

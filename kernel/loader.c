@@ -149,10 +149,28 @@ static bool verify_in_window(struct vmspace *window, const struct sandbox_verify
 }
 
 /*
+ * A copy of what the image claims for the verifier, as the file may change; NULL if it claims
+ * nothing, or there is no memory for it, or it is absurdly large: then it will just not be
+ * verified.
+ */
+static uint8_t *read_claims(const struct elf_image *elf, const struct file *file)
+{
+    uint8_t *claims = elf->claims_size == 0 ? NULL : kalloc(elf->claims_size);
+
+    if (claims != NULL && vmo_read(file->vmo, file->offset + elf->claims_offset, claims,
+                                   elf->claims_size) != FTL_OK) {
+        kfree(claims, elf->claims_size);
+        claims = NULL;
+    }
+    return claims;
+}
+
+/*
  * Verifies the code, mapped read-only at its place, and makes it executable. Only the first segment
  * may be executable in a sandbox.
  */
-static ftl_status_t verify_code(struct process *process, const struct elf_image *elf, vaddr_t base)
+static ftl_status_t verify_code(struct process *process, const struct elf_image *elf,
+                                const struct file *file, vaddr_t base)
 {
     for (size_t i = 1; i < elf->segment_count; i++) {
         if ((elf->segments[i].perms & FTL_MAP_EXEC) != 0) {
@@ -168,16 +186,22 @@ static ftl_status_t verify_code(struct process *process, const struct elf_image 
     if (targets == NULL) {
         return FTL_ERR_NO_MEMORY;
     }
+    uint8_t *claims = read_claims(elf, file);
     struct sandbox_verify_input input = {
         .code = (const uint8_t *)(base + code->vaddr),
         .size = size,
         .address = code->vaddr,
         .image_size = elf->span,
         .entry = elf->entry,
+        .claims = claims,
+        .claims_size = claims == NULL ? 0 : elf->claims_size,
         .targets = targets,
     };
     struct sandbox_verify_error error;
     bool verified = verify_in_window(process->vmspace, &input, &error);
+    if (claims != NULL) {
+        kfree(claims, elf->claims_size);
+    }
     kfree(targets, SANDBOX_TARGETS_SIZE(size));
     if (!verified) {
         log_refusal(process, base, &error);
@@ -215,7 +239,7 @@ static ftl_status_t load_image(struct process *process, struct elf_image *elf,
     }
     if (status == FTL_OK && sandbox) {
         process->image.base = *base; /* so that a refusal can name symbols */
-        status = verify_code(process, elf, *base);
+        status = verify_code(process, elf, file, *base);
     }
     if (status == FTL_OK) {
         tlb_sync_code();

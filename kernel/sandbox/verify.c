@@ -7,6 +7,7 @@
 
 #include <ftl/sandbox_abi.h>
 
+#include "kernel/sandbox/claims.h"
 #include "kernel/sandbox/decode.h"
 #include "kernel/sandbox/facts.h"
 
@@ -32,21 +33,25 @@ static const struct rule rules[] = {
 #define SANDBOX_SKIP_RULE SANDBOX_RULE_NONE
 #endif
 
-#define INSN_SIZE   4u
-#define WORD_EBREAK 0x00100073u
-#define CALL_MASK   0x00000fffu /* opcode and rd */
-#define CALL_JAL    0x000000efu /* jal ra */
-#define CALL_JALR   0x000000e7u /* jalr ra, with funct3 0 */
-#define JUMP_JAL    0x0000006fu /* jal zero */
-#define BEQ_MASK    0x0000707fu
-#define BEQ_MATCH   0x00000063u
-#define SKIP_ONE    8 /* a branch over the next instruction */
+#define INSN_SIZE    4u
+#define WORD_EBREAK  0x00100073u
+#define MAJOR_MASK   0x0000007fu
+#define MAJOR_BRANCH 0x00000063u
+#define MAJOR_JAL    0x0000006fu
+#define CALL_MASK    0x00000fffu /* opcode and rd */
+#define CALL_JAL     0x000000efu /* jal ra */
+#define CALL_JALR    0x000000e7u /* jalr ra, with funct3 0 */
+#define JUMP_JAL     0x0000006fu /* jal zero */
+#define BEQ_MASK     0x0000707fu
+#define BEQ_MATCH    0x00000063u
+#define SKIP_ONE     8 /* a branch over the next instruction */
 
 struct verifier {
     const struct sandbox_verify_input *input;
     struct sandbox_verify_error *error;
     size_t count; /* instructions */
     struct sandbox_decoder decoder;
+    struct sandbox_claims claims;
     struct sandbox_state state;
     bool live; /* control can come from the instruction before */
 };
@@ -121,6 +126,11 @@ static bool is_target(const struct verifier *v, size_t index)
     return (v->input->targets[index / 8] >> (index % 8) & 1) != 0;
 }
 
+static bool has_claim(const struct verifier *v, size_t index)
+{
+    return (v->claims.bits[index / 8] >> (index % 8) & 1) != 0;
+}
+
 static void mark_target(const struct verifier *v, size_t index)
 {
     v->input->targets[index / 8] |= (uint8_t)(1u << (index % 8));
@@ -135,7 +145,7 @@ static size_t index_of(const struct verifier *v, uint64_t address)
                                                               : v->count;
 }
 
-/* ---- First pass: forms, shapes, targets ---- */
+/* ---- First pass: targets, pads ---- */
 
 /* The landing pad's bytes may stand nowhere but where an instruction starts, not even in part at
  * the end. */
@@ -154,58 +164,31 @@ static bool check_pad_bytes(struct verifier *v, size_t index)
     return require(v, !found, SANDBOX_RULE_PAD_BYTES, index);
 }
 
-static bool check_destination(struct verifier *v, const struct sandbox_insn *insn, size_t index)
+/* Marks where a branch or direct jump goes to. One that goes nowhere is refused by the second pass.
+ */
+static void scan_transfer(const struct verifier *v, size_t index)
 {
-    return require(v,
-                   insn->rd != SANDBOX_REG_BASE && insn->rd != SANDBOX_REG_TLS &&
-                       insn->rd != SANDBOX_REG_PAD,
-                   SANDBOX_RULE_RESERVED, index);
-}
+    struct sandbox_insn insn;
+    size_t target;
 
-static bool scan_branch(struct verifier *v, const struct sandbox_insn *insn, size_t index)
-{
-    uint64_t address = address_of(v, index) + (uint64_t)insn->imm_low;
-    size_t target = index_of(v, address);
-    bool to_gate = insn->form->class == SANDBOX_CLASS_JAL && address == FTL_GATE_OFFSET;
-
-    if (is_check(v, index, insn) || is_far_branch(v, index, insn)) {
-        return true;
+    if (!sandbox_decode(&v->decoder, word_at(v, index), &insn) || is_check(v, index, &insn) ||
+        is_far_branch(v, index, &insn)) {
+        return;
     }
-    if (!require(v, target < v->count || to_gate, SANDBOX_RULE_TARGET, index)) {
-        return false;
-    }
+    target = index_of(v, address_of(v, index) + (uint64_t)insn.imm_low);
     if (target < v->count) {
         mark_target(v, target);
     }
-    return true;
-}
-
-static bool scan_call(struct verifier *v, const struct sandbox_insn *insn, size_t index)
-{
-    bool link = insn->rd == SANDBOX_REG_RA;
-
-    return require(v, link || insn->rd == SANDBOX_REG_ZERO, SANDBOX_RULE_LINK, index) &&
-           require(v, !link || (index + 1 < v->count && is_pad(v, index + 1)),
-                   SANDBOX_RULE_RETURN_SITE, index);
 }
 
 static bool scan_word(struct verifier *v, size_t index)
 {
-    struct sandbox_insn insn;
-    bool known = sandbox_decode(&v->decoder, word_at(v, index), &insn);
+    uint32_t major = word_at(v, index) & MAJOR_MASK;
 
-    if (!known) {
-        return require(v, false, SANDBOX_RULE_FORM, index);
+    if (major == MAJOR_BRANCH || major == MAJOR_JAL) {
+        scan_transfer(v, index);
     }
-    if (!check_pad_bytes(v, index) || !check_destination(v, &insn, index)) {
-        return false;
-    }
-    switch (insn.form->class) {
-    case SANDBOX_CLASS_BRANCH: return scan_branch(v, &insn, index);
-    case SANDBOX_CLASS_JAL: return scan_branch(v, &insn, index) && scan_call(v, &insn, index);
-    case SANDBOX_CLASS_JALR: return scan_call(v, &insn, index);
-    default: return true;
-    }
+    return check_pad_bytes(v, index);
 }
 
 /* ---- Second pass: facts ---- */
@@ -220,24 +203,61 @@ static bool return_address_is_pad(const struct verifier *v)
     return v->state.reg[SANDBOX_REG_RA].kind == SANDBOX_VALUE_PAD;
 }
 
-/* What must hold when control leaves instruction index for another place. */
-static bool check_leave(struct verifier *v, size_t index, bool needs_return_address)
+/* The return address goes to ra, and what stands behind a call is a pad. */
+static bool check_link(struct verifier *v, const struct sandbox_insn *insn, size_t index)
 {
-    return require(v, stack_is_near(v), SANDBOX_RULE_STACK, index) &&
-           require(v, !needs_return_address || return_address_is_pad(v),
-                   SANDBOX_RULE_RETURN_ADDRESS, index);
+    bool link = insn->rd == SANDBOX_REG_RA;
+
+    return require(v, link || insn->rd == SANDBOX_REG_ZERO, SANDBOX_RULE_LINK, index) &&
+           require(v, !link || (index + 1 < v->count && is_pad(v, index + 1)),
+                   SANDBOX_RULE_RETURN_SITE, index);
 }
 
-/* Branches and direct jumps. A call makes a good ra itself; other ways into a function must have
- * one. */
+/*
+ * What must hold when control leaves instruction index for another place: the claims made there,
+ * and a good return address if it is an entry.
+ */
+static bool check_leave(struct verifier *v, size_t index, uint32_t claims)
+{
+    uint32_t missing = claims & ~SANDBOX_CLAIM_RA;
+
+    if (missing != 0) {
+        missing &= ~sandbox_state_mask(&v->state, v->input->image_size);
+    }
+    return require(v, stack_is_near(v), SANDBOX_RULE_STACK, index) &&
+           require(v, (claims & SANDBOX_CLAIM_RA) == 0 || return_address_is_pad(v),
+                   SANDBOX_RULE_RETURN_ADDRESS, index) &&
+           require(v, missing == 0, SANDBOX_RULE_CLAIM, index);
+}
+
+/* What must hold of the registers where control enters an instruction otherwise than indirectly. */
+static uint32_t claims_at(const struct verifier *v, size_t index)
+{
+    uint32_t entry = is_pad(v, index) || is_entry(v, index) ? SANDBOX_CLAIM_RA : 0;
+
+    return sandbox_claim_at(&v->claims, index) | entry;
+}
+
+/* Branches and direct jumps. A call makes a good ra itself. */
 static bool follow_direct(struct verifier *v, const struct sandbox_insn *insn, size_t index)
 {
-    size_t target = index_of(v, address_of(v, index) + (uint64_t)insn->imm_low);
-    bool call = insn->form->class == SANDBOX_CLASS_JAL && insn->rd == SANDBOX_REG_RA;
-    bool entry = target >= v->count || is_pad(v, target) || is_entry(v, target);
+    uint64_t address = address_of(v, index) + (uint64_t)insn->imm_low;
+    size_t target = index_of(v, address);
+    bool jump = insn->form->class == SANDBOX_CLASS_JAL;
+    bool gate = jump && address == FTL_GATE_OFFSET;
+    uint32_t claims = target < v->count ? claims_at(v, target) : SANDBOX_CLAIM_RA;
 
-    v->live = insn->form->class == SANDBOX_CLASS_BRANCH;
-    return check_leave(v, index, entry && !call);
+    v->live = !jump;
+    if (!require(v, target < v->count || gate, SANDBOX_RULE_TARGET, index)) {
+        return false;
+    }
+    if (jump && !check_link(v, insn, index)) {
+        return false;
+    }
+    if (jump && insn->rd == SANDBOX_REG_RA) {
+        claims &= ~SANDBOX_CLAIM_RA;
+    }
+    return check_leave(v, index, claims);
 }
 
 /* A jump to an address in a register that is known exactly must go to a pad, or right behind one.
@@ -264,7 +284,8 @@ static bool follow_indirect(struct verifier *v, const struct sandbox_insn *insn,
     v->live = false;
     return require(v, checked || is_known_target(v, value, insn->imm_low), SANDBOX_RULE_INDIRECT,
                    index) &&
-           check_leave(v, index, insn->rd != SANDBOX_REG_RA);
+           check_link(v, insn, index) &&
+           check_leave(v, index, insn->rd == SANDBOX_REG_RA ? 0 : SANDBOX_CLAIM_RA);
 }
 
 static bool follow_access(struct verifier *v, const struct sandbox_insn *insn, size_t index)
@@ -278,22 +299,25 @@ static bool follow_access(struct verifier *v, const struct sandbox_insn *insn, s
     return true;
 }
 
-/* The state at an instruction that control can reach otherwise than from the one before. */
+/*
+ * The state at an instruction that control can reach otherwise than from the one before: nothing is
+ * known but what is claimed there, and at a pad not even that.
+ */
 static bool join(struct verifier *v, size_t index)
 {
-    if (is_pad(v, index)) {
-        if (v->live && !check_leave(v, index, true)) {
-            return false;
-        }
-        sandbox_state_landing(&v->state);
-    } else if (is_target(v, index) && is_entry(v, index)) {
-        sandbox_state_landing(&v->state);
-    } else if (is_target(v, index) || !v->live) {
-        if (v->live && !check_leave(v, index, false)) {
-            return false;
-        }
-        sandbox_state_reset(&v->state);
+    bool pad = is_pad(v, index);
+    uint32_t claims;
+
+    if (v->live && !pad && !is_target(v, index) && !has_claim(v, index)) {
+        return true;
     }
+    claims = claims_at(v, index);
+    if (!require(v, !pad || claims == SANDBOX_CLAIM_RA, SANDBOX_RULE_CLAIM, index) ||
+        (v->live && !check_leave(v, index, claims))) {
+        return false;
+    }
+    sandbox_state_reset(&v->state);
+    sandbox_state_add(&v->state, claims);
     v->live = true;
     return true;
 }
@@ -330,6 +354,14 @@ static bool follow_branch(struct verifier *v, const struct sandbox_insn *insn, s
     return follow_direct(v, insn, at);
 }
 
+static bool check_destination(struct verifier *v, const struct sandbox_insn *insn, size_t index)
+{
+    return require(v,
+                   insn->rd != SANDBOX_REG_BASE && insn->rd != SANDBOX_REG_TLS &&
+                       insn->rd != SANDBOX_REG_PAD,
+                   SANDBOX_RULE_RESERVED, index);
+}
+
 /* Follows one instruction, or a check or far branch, which are two. *index is moved on. */
 static bool follow_word(struct verifier *v, size_t *index)
 {
@@ -340,7 +372,10 @@ static bool follow_word(struct verifier *v, size_t *index)
         return false;
     }
     if (!sandbox_decode(&v->decoder, word_at(v, at), &insn)) {
-        return true; /* refused by the first pass */
+        return require(v, false, SANDBOX_RULE_FORM, at);
+    }
+    if (!check_destination(v, &insn, at)) {
+        return false;
     }
     switch (insn.form->class) {
     case SANDBOX_CLASS_TRAP: v->live = false; return true;
@@ -358,6 +393,22 @@ static bool follow_word(struct verifier *v, size_t *index)
 }
 
 /* ---- The whole ---- */
+
+/* Lays the bitmaps out in the memory we were given. */
+static bool prepare(struct verifier *v)
+{
+    const struct sandbox_verify_input *input = v->input;
+    size_t bits = (v->count / 64 + 1) * 8;
+    uint8_t *memory = input->targets;
+
+    for (size_t i = 0; i < bits; i++) {
+        memory[i] = 0;
+    }
+    return require(v,
+                   sandbox_claims_open(&v->claims, input->claims, input->claims_size,
+                                       input->address, v->count, memory + bits, memory + 2 * bits),
+                   SANDBOX_RULE_CLAIM, v->count);
+}
 
 static bool check_shape(struct verifier *v)
 {
@@ -384,11 +435,8 @@ bool sandbox_verify(const struct sandbox_verify_input *input, struct sandbox_ver
     struct verifier v = { .input = input, .error = error };
 
     sandbox_decoder_init(&v.decoder);
-    if (!check_shape(&v) || !check_entry(&v)) {
+    if (!check_shape(&v) || !check_entry(&v) || !prepare(&v)) {
         return false;
-    }
-    for (size_t i = 0; i < SANDBOX_TARGETS_SIZE(input->size); i++) {
-        input->targets[i] = 0;
     }
     for (size_t i = 0; i < v.count; i++) {
         if (!scan_word(&v, i)) {

@@ -17,10 +17,14 @@ struct sandbox_verify_input {
     uint64_t address;    /* of code[0]: behind the gate page */
     uint64_t image_size; /* from the image's first to its last byte, data included */
     uint64_t entry;
-    uint8_t *targets; /* SANDBOX_TARGETS_SIZE(size) bytes for the verifier's use */
+    const uint8_t *claims; /* what the producer claims to hold at branch targets: see claims.h */
+    size_t claims_size;    /* bytes; 0: no claims */
+    uint8_t *targets;      /* SANDBOX_TARGETS_SIZE(size) bytes for the verifier's use */
 };
 
-#define SANDBOX_TARGETS_SIZE(code_size) ((code_size) / 32 + 1)
+/* Bitmaps of branch targets and of claims, and for each 64 instructions the number of claims
+ * before. */
+#define SANDBOX_TARGETS_SIZE(code_size) (((code_size) / 256 + 1) * 20)
 
 #define SANDBOX_TEXT_MAX 64
 

@@ -251,6 +251,9 @@ static const struct sandbox_form *find_form(struct asm_span mnemonic)
     struct asm_span plain = without_ordering(mnemonic);
 
     for (size_t i = 0; i < sandbox_form_count; i++) {
+        if (mnemonic.at[0] != sandbox_forms[i].name[0]) {
+            continue;
+        }
         if (asm_is(mnemonic, sandbox_forms[i].name)) {
             return &sandbox_forms[i];
         }
@@ -308,7 +311,7 @@ static bool set_operands(const struct asm_line *line, struct sandbox_insn *insn)
 
 bool asm_decode(const struct asm_line *line, struct sandbox_insn *insn, int *memory)
 {
-    const struct sandbox_form *form = find_form(line->name);
+    const struct sandbox_form *form = line->name.length == 0 ? NULL : find_form(line->name);
     bool has_address;
 
     *memory = -1;

@@ -94,6 +94,27 @@ static bool take_segments(const struct image *image, struct sandbox_verify_input
     return found || complain(image, "no executable segment");
 }
 
+/* Finds the table of claims. A file without section headers, or without one, has none. */
+static bool take_claims(const struct image *image, struct sandbox_verify_input *input)
+{
+    for (unsigned int i = 0; i < image->header.e_shnum; i++) {
+        Elf64_Shdr section;
+
+        if (!take(image, image->header.e_shoff + i * sizeof(section), &section, sizeof(section))) {
+            return complain(image, "section headers outside of the file");
+        }
+        if (section.sh_type != FTL_CLAIMS_TYPE) {
+            continue;
+        }
+        if (section.sh_offset > image->size || section.sh_size > image->size - section.sh_offset) {
+            return complain(image, "claims outside of the file");
+        }
+        input->claims = image->data + section.sh_offset;
+        input->claims_size = section.sh_size;
+    }
+    return true;
+}
+
 /* Prints "<symbol+0x12>" for the function that holds address, if the symbol table knows it. */
 static void print_symbol(const struct image *image, uint64_t address)
 {
@@ -153,7 +174,7 @@ static bool verify(struct image *image, bool timed)
     struct timespec start;
     bool good;
 
-    if (!take_header(image) || !take_segments(image, &input)) {
+    if (!take_header(image) || !take_segments(image, &input) || !take_claims(image, &input)) {
         return false;
     }
     input.entry = image->header.e_entry;

@@ -35,7 +35,8 @@ static bool parse_option(const char *argument, struct rewrite_options *options, 
     return true;
 }
 
-/* The whole input as one string. clang puts NULs into comments of debug information: they become blanks. */
+/* The whole input as one string. clang puts NULs into comments of debug information: they become
+ * blanks. */
 static char *read_assembly(const char *input)
 {
     size_t size;

@@ -1,7 +1,7 @@
 /*
- * Second pass of the instrumenter: see rewrite.h. Goes through the file once, knows at each point
- * what the verifier will know there (kernel/sandbox/facts.h), and puts guards where that is too
- * little.
+ * The instrumenter's main part: see rewrite.h. Goes through the file, knows at each point what the
+ * verifier will know there (kernel/sandbox/facts.h), and puts guards where that is too little. It
+ * does so dry until the claims at joins (joins.h) agree with what it knows, and then for good.
  */
 #include "user/toolchain/rewrite.h"
 
@@ -12,9 +12,12 @@
 
 #include <ftl/sandbox_abi.h>
 
+#include "kernel/sandbox/claims.h"
 #include "kernel/sandbox/facts.h"
 #include "user/toolchain/asm_text.h"
+#include "user/toolchain/joins.h"
 #include "user/toolchain/names.h"
+#include "user/toolchain/program.h"
 #include "user/toolchain/symbols.h"
 
 #define PAD_TEXT "lui\tzero, 0x4654c" /* FTL_SANDBOX_PAD */
@@ -32,11 +35,11 @@ enum flow {
 
 struct rewriter {
     const struct rewrite_options *options;
-    FILE *out;
+    FILE *out; /* NULL: a dry pass */
     struct rewrite_error *error;
     struct names symbols;
+    struct joins joins;
     struct sections sections;
-    struct names entries; /* labels that stand right behind a function's pad */
     struct sandbox_state state;
     enum flow flow;
     bool in_code;
@@ -58,6 +61,17 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct rewriter *rw, cons
 
 /* ---- Output, with the state kept in step ---- */
 
+__attribute__((format(printf, 2, 3))) static void put(struct rewriter *rw, const char *format, ...)
+{
+    va_list arguments;
+
+    if (rw->out != NULL) {
+        va_start(arguments, format);
+        vfprintf(rw->out, format, arguments);
+        va_end(arguments);
+    }
+}
+
 /* Writes one instruction of our own and steps the state over it. */
 __attribute__((format(printf, 2, 3))) static void emit(struct rewriter *rw, const char *format, ...)
 {
@@ -71,7 +85,7 @@ __attribute__((format(printf, 2, 3))) static void emit(struct rewriter *rw, cons
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    fprintf(rw->out, "\t%s\n", text);
+    put(rw, "\t%s\n", text);
     if (asm_next_line(&cursor, &line) && asm_decode(&line, &insn, &memory)) {
         sandbox_step(&rw->state, &insn, 0, IMAGE_SIZE);
     }
@@ -81,8 +95,7 @@ __attribute__((format(printf, 2, 3))) static void emit(struct rewriter *rw, cons
 /* Stops the process unless registers a and b are equal. */
 static void emit_require_equal(struct rewriter *rw, unsigned int a, unsigned int b)
 {
-    fprintf(rw->out, "\tbeq\t%s, %s, .+8\n\tebreak\n", sandbox_register_name(a),
-            sandbox_register_name(b));
+    put(rw, "\tbeq\t%s, %s, .+8\n\tebreak\n", sandbox_register_name(a), sandbox_register_name(b));
     sandbox_assume_equal(&rw->state, a, b, IMAGE_SIZE);
 }
 
@@ -102,7 +115,7 @@ static void emit_mask(struct rewriter *rw, unsigned int to, unsigned int from)
 
 static void emit_pad(struct rewriter *rw)
 {
-    fprintf(rw->out, "\t" PAD_TEXT "\n");
+    put(rw, "\t" PAD_TEXT "\n");
     sandbox_state_landing(&rw->state);
 }
 
@@ -151,19 +164,42 @@ static void guard_return_address(struct rewriter *rw)
     }
 }
 
-/* True if whoever jumps to the symbol must have a valid ra. */
+/* Whether a jump to the symbol needs a good ra. */
 static bool needs_return_address(const struct rewriter *rw, struct asm_span symbol)
 {
-    return symbol_is_gate(symbol) || symbol_is_pad(&rw->symbols, symbol) ||
-           names_flags(&rw->entries, symbol.at, symbol.length) != 0;
+    const struct join *join = joins_find(&rw->joins, symbol);
+
+    return symbol_needs_return_address(&rw->symbols, symbol) || (join != NULL && join->entry);
 }
 
-static void guard_transfer(struct rewriter *rw, struct asm_span symbol)
+/* Brings the facts to a join, with guards for some of the registers in `insertable` if that pays.
+ */
+static void arrive(struct rewriter *rw, struct asm_span symbol, uint32_t always,
+                   uint32_t insertable)
+{
+    struct join *join = joins_find(&rw->joins, symbol);
+    uint32_t mask = sandbox_state_mask(&rw->state, IMAGE_SIZE) | always;
+    uint32_t insert;
+
+    if (join == NULL || symbol_is_pad(&rw->symbols, symbol)) {
+        return;
+    }
+    insert = joins_arrive(&rw->joins, join, mask, insertable & SANDBOX_CLAIM_NEAR);
+    for (unsigned int i = 0; i < 32; i++) {
+        if ((insert >> i & 1) != 0) {
+            (void)guard_address(rw, i);
+        }
+    }
+}
+
+/* What has to be in order before control goes to the symbol, other than by a call. */
+static void guard_transfer(struct rewriter *rw, struct asm_span symbol, uint32_t insertable)
 {
     guard_stack(rw);
     if (needs_return_address(rw, symbol)) {
         guard_return_address(rw);
     }
+    arrive(rw, symbol, 0, insertable);
 }
 
 /* ---- Control transfers ---- */
@@ -182,10 +218,11 @@ static void put_jump(struct rewriter *rw, bool link, struct asm_span symbol)
 
     if (link) {
         guard_stack(rw);
+        arrive(rw, symbol, SANDBOX_CLAIM_RA, SANDBOX_CLAIM_NEAR);
     } else {
-        guard_transfer(rw, symbol);
+        guard_transfer(rw, symbol, SANDBOX_CLAIM_NEAR);
     }
-    fprintf(rw->out, "\tjal\t%s, %.*s%s\n", link ? "ra" : "zero", SPAN(symbol), pad ? "+4" : "");
+    put(rw, "\tjal\t%s, %.*s%s\n", link ? "ra" : "zero", SPAN(symbol), pad ? "+4" : "");
     if (link) {
         emit_pad(rw);
         rw->flow = FLOW_STRAIGHT;
@@ -207,29 +244,30 @@ static bool rewrite_jal(struct rewriter *rw, const struct asm_line *line,
     return true;
 }
 
-/* call SYMBOL and tail SYMBOL, perhaps with the @plt of compilers. */
-static bool rewrite_call(struct rewriter *rw, const struct asm_line *line)
+/* call SYMBOL and tail SYMBOL. */
+static bool rewrite_call(struct rewriter *rw, const struct statement *statement)
 {
-    struct asm_span symbol = line->operand[0];
+    struct asm_span symbol = statement_target(statement);
 
-    if (line->operands == 1 && symbol.length > 4 &&
-        memcmp(symbol.at + symbol.length - 4, "@plt", 4) == 0) {
-        symbol.length -= 4;
+    if (statement->line.operands != 1 || symbol.length == 0) {
+        return fail(rw, "%.*s needs one plain symbol", SPAN(statement->line.name));
     }
-    if (line->operands != 1 || !asm_is_symbol(symbol)) {
-        return fail(rw, "%.*s needs one plain symbol", SPAN(line->name));
-    }
-    put_jump(rw, asm_is(line->name, "call"), symbol);
+    put_jump(rw, statement->kind == STATEMENT_CALL, symbol);
     return true;
 }
 
-static bool rewrite_branch(struct rewriter *rw, const struct asm_line *line)
+static bool rewrite_branch(struct rewriter *rw, const struct statement *statement)
 {
-    if (!asm_is_symbol(line->operand[2])) {
-        return fail(rw, "branch to something that is no plain symbol: %.*s", SPAN(line->rest));
+    struct asm_span symbol = statement_target(statement);
+
+    if (symbol.length == 0) {
+        return fail(rw, "branch to something that is no plain symbol: %.*s",
+                    SPAN(statement->line.rest));
     }
-    guard_transfer(rw, line->operand[2]);
-    fprintf(rw->out, "%.*s\n", SPAN(line->whole));
+    guard_transfer(rw, symbol,
+                   statement->anticipated & ~(1u << statement->insn.rs1) &
+                       ~(1u << statement->insn.rs2));
+    put(rw, "%.*s\n", SPAN(statement->line.whole));
     rw->flow = FLOW_STRAIGHT;
     return true;
 }
@@ -248,8 +286,7 @@ static void put_indirect(struct rewriter *rw, const struct sandbox_insn *insn)
         target = SANDBOX_REG_SCRATCH;
         check_pad(rw, target);
     }
-    fprintf(rw->out, "\tjalr\t%s, 4(%s)\n", sandbox_register_name(insn->rd),
-            sandbox_register_name(target));
+    put(rw, "\tjalr\t%s, 4(%s)\n", sandbox_register_name(insn->rd), sandbox_register_name(target));
 }
 
 static bool rewrite_jalr(struct rewriter *rw, const struct sandbox_insn *insn)
@@ -270,7 +307,7 @@ static bool rewrite_jalr(struct rewriter *rw, const struct sandbox_insn *insn)
     }
     guard_return_address(rw);
     if (insn->rs1 == SANDBOX_REG_RA && insn->imm_low == 0) {
-        fprintf(rw->out, "\tjalr\tzero, 0(ra)\n");
+        put(rw, "\tjalr\tzero, 0(ra)\n");
     } else {
         put_indirect(rw, insn);
     }
@@ -289,14 +326,13 @@ static void rewrite_access(struct rewriter *rw, const struct asm_line *line,
     size_t open = address.length;
 
     if (sandbox_access_fits(&rw->state.reg[base], insn, IMAGE_SIZE)) {
-        fprintf(rw->out, "%.*s\n", SPAN(line->whole));
+        put(rw, "%.*s\n", SPAN(line->whole));
     } else {
         base = guard_address(rw, base);
         while (address.at[open - 1] != '(') {
             open--;
         }
-        fprintf(rw->out, "%.*s%s)\n", (int)(prefix + open), line->whole.at,
-                sandbox_register_name(base));
+        put(rw, "%.*s%s)\n", (int)(prefix + open), line->whole.at, sandbox_register_name(base));
     }
     insn->rs1 = (uint8_t)base;
     sandbox_step(&rw->state, insn, 0, IMAGE_SIZE);
@@ -330,7 +366,7 @@ static bool check_registers(struct rewriter *rw, const struct asm_line *line,
 static void rewrite_plain(struct rewriter *rw, const struct asm_line *line,
                           const struct sandbox_insn *insn)
 {
-    fprintf(rw->out, "%.*s\n", SPAN(line->whole));
+    put(rw, "%.*s\n", SPAN(line->whole));
     if (insn->form->class == SANDBOX_CLASS_TRAP) {
         end_flow(rw);
         return;
@@ -343,18 +379,18 @@ static void rewrite_plain(struct rewriter *rw, const struct asm_line *line,
     rw->flow = FLOW_STRAIGHT;
 }
 
-static bool rewrite_instruction(struct rewriter *rw, const struct asm_line *line)
+static bool rewrite_instruction(struct rewriter *rw, const struct statement *statement)
 {
-    struct sandbox_insn insn;
-    int memory;
+    const struct asm_line *line = &statement->line;
+    struct sandbox_insn insn = statement->insn;
 
     if (!rw->in_code) {
         return fail(rw, "instruction outside of an executable section: %.*s", SPAN(line->name));
     }
-    if (asm_is(line->name, "call") || asm_is(line->name, "tail")) {
-        return rewrite_call(rw, line);
+    if (statement->kind == STATEMENT_CALL || statement->kind == STATEMENT_TAIL) {
+        return rewrite_call(rw, statement);
     }
-    if (!asm_decode(line, &insn, &memory)) {
+    if (statement->kind == STATEMENT_UNKNOWN) {
         return fail(rw, "not permitted in a sandbox, or not understood: %.*s %.*s",
                     SPAN(line->name), SPAN(line->rest));
     }
@@ -364,15 +400,15 @@ static bool rewrite_instruction(struct rewriter *rw, const struct asm_line *line
     switch (insn.form->class) {
     case SANDBOX_CLASS_JAL: return rewrite_jal(rw, line, &insn);
     case SANDBOX_CLASS_JALR: return rewrite_jalr(rw, &insn);
-    case SANDBOX_CLASS_BRANCH: return rewrite_branch(rw, line);
+    case SANDBOX_CLASS_BRANCH: return rewrite_branch(rw, statement);
     case SANDBOX_CLASS_EBREAK: return fail(rw, "ebreak is not permitted in a sandbox");
     default: break;
     }
     if (insn.form->class == SANDBOX_CLASS_LUI && insn.rd == SANDBOX_REG_ZERO) {
         return fail(rw, "lui to zero is reserved for landing pads");
     }
-    if (memory >= 0) {
-        rewrite_access(rw, line, &insn, memory);
+    if (statement->memory >= 0) {
+        rewrite_access(rw, line, &insn, statement->memory);
     } else {
         rewrite_plain(rw, line, &insn);
     }
@@ -380,6 +416,34 @@ static bool rewrite_instruction(struct rewriter *rw, const struct asm_line *line
 }
 
 /* ---- Labels and directives ---- */
+
+/* Tells the verifier what holds at the label just written. */
+static void put_claim(struct rewriter *rw, struct asm_span label, uint32_t claim)
+{
+    struct asm_span section = rw->sections.current;
+
+    if (claim == 0) {
+        return;
+    }
+    put(rw, "\t.pushsection\t" FTL_CLAIMS_SECTION ",\"o\",@0x%x,%.*s\n", FTL_CLAIMS_TYPE,
+        SPAN(sections_name(section)));
+    put(rw, "\t.word\t%.*s, 0x%x\n\t.popsection\n", SPAN(label), claim);
+}
+
+static void begin_block(struct rewriter *rw, struct asm_span label)
+{
+    struct join *join = joins_find(&rw->joins, label);
+
+    join->entry = rw->flow == FLOW_ENTRY;
+    if (join->entry) { /* like the pad, this is reached with a good ra only */
+        sandbox_state_landing(&rw->state);
+    } else {
+        sandbox_state_reset(&rw->state);
+    }
+    sandbox_state_add(&rw->state, join->claim);
+    put_claim(rw, label, join->entry ? join->claim & ~SANDBOX_CLAIM_RA : join->claim);
+    rw->flow = FLOW_STRAIGHT;
+}
 
 static void rewrite_label(struct rewriter *rw, const struct asm_line *line)
 {
@@ -389,21 +453,17 @@ static void rewrite_label(struct rewriter *rw, const struct asm_line *line)
 
     if ((pad || target) && rw->flow != FLOW_UNREACHABLE) {
         guard_stack(rw);
+        if (symbol_needs_return_address(&rw->symbols, line->name)) {
+            guard_return_address(rw);
+        }
+        arrive(rw, line->name, 0, SANDBOX_CLAIM_NEAR);
     }
-    if (pad && rw->flow != FLOW_UNREACHABLE) {
-        guard_return_address(rw);
-    }
-    fprintf(rw->out, "%.*s\n", SPAN(line->whole));
+    put(rw, "%.*s\n", SPAN(line->whole));
     if (pad) {
         emit_pad(rw);
         rw->flow = FLOW_ENTRY;
-    } else if (target && rw->flow == FLOW_ENTRY) {
-        /* Like the pad itself, this is reached with a valid ra only. */
-        names_add(&rw->entries, line->name.at, line->name.length)->flags = 1;
-        sandbox_state_landing(&rw->state);
     } else if (target) {
-        sandbox_state_reset(&rw->state);
-        rw->flow = FLOW_STRAIGHT;
+        begin_block(rw, line->name);
     }
 }
 
@@ -420,6 +480,8 @@ static bool rewrite_directive(struct rewriter *rw, const struct asm_line *line)
         rw->in_code = (*flags & SECTION_EXECUTABLE) != 0;
         end_flow(rw);
         rw->flow = (*flags & SECTION_OPEN) != 0 ? FLOW_STRAIGHT : FLOW_UNREACHABLE;
+    } else if (asm_is(line->name, ".p2align") || asm_is(line->name, ".balign")) {
+        rw->flow = rw->flow == FLOW_ENTRY ? FLOW_STRAIGHT : rw->flow;
     } else if (rw->in_code && directive_is_data(line->name)) {
         return fail(rw, "data in executable code: %.*s", SPAN(line->name));
     } else if (asm_is(line->name, ".option") &&
@@ -431,17 +493,17 @@ static bool rewrite_directive(struct rewriter *rw, const struct asm_line *line)
             return fail(rw, "%s: expand macros first (llvm-mc)", refused[i]);
         }
     }
-    fprintf(rw->out, "%.*s\n", SPAN(line->whole));
+    put(rw, "%.*s\n", SPAN(line->whole));
     return true;
 }
 
-static bool rewrite_line(struct rewriter *rw, const struct asm_line *line)
+static bool rewrite_statement(struct rewriter *rw, const struct statement *statement)
 {
-    switch (line->kind) {
-    case ASM_LABEL: rewrite_label(rw, line); return true;
-    case ASM_DIRECTIVE: return rewrite_directive(rw, line);
-    case ASM_INSTRUCTION: return rewrite_instruction(rw, line);
-    default: fprintf(rw->out, "%.*s\n", SPAN(line->whole)); return true;
+    switch (statement->line.kind) {
+    case ASM_LABEL: rewrite_label(rw, &statement->line); return true;
+    case ASM_DIRECTIVE: return rewrite_directive(rw, &statement->line);
+    case ASM_INSTRUCTION: return rewrite_instruction(rw, statement);
+    default: put(rw, "%.*s\n", SPAN(statement->line.whole)); return true;
     }
 }
 
@@ -455,29 +517,47 @@ static void close_sections(struct rewriter *rw)
         const struct name *section = &rw->sections.all.slots[i];
 
         if (section->text != NULL && section->flags == (SECTION_EXECUTABLE | SECTION_OPEN)) {
-            fprintf(rw->out, "\t.section\t%s\n\tunimp\n", section->text);
+            put(rw, "\t.section\t%s\n\tunimp\n", section->text);
         }
     }
+}
+
+/* One pass over the file; out NULL: a dry one. */
+static bool pass(struct rewriter *rw, const struct program *program, FILE *out)
+{
+    bool good = true;
+
+    rw->out = out;
+    rw->sections = (struct sections){ .depth = 0 };
+    rw->in_code = true;
+    end_flow(rw);
+    for (size_t i = 0; i < program->count && good; i++) {
+        rw->line = i + 1;
+        good = rewrite_statement(rw, &program->statements[i]);
+    }
+    if (good) {
+        close_sections(rw);
+    }
+    sections_free(&rw->sections);
+    return good;
 }
 
 bool rewrite_assembly(const char *text, const struct rewrite_options *options, FILE *out,
                       struct rewrite_error *error)
 {
-    struct rewriter rw = { .options = options, .out = out, .error = error, .in_code = true };
-    struct asm_line line;
-    bool good = true;
+    struct rewriter rw = { .options = options, .error = error };
+    struct program program;
+    bool good;
 
-    end_flow(&rw);
     symbols_collect(&rw.symbols, text);
-    while (good && asm_next_line(&text, &line)) {
-        rw.line++;
-        good = rewrite_line(&rw, &line);
-    }
-    if (good) {
-        close_sections(&rw);
-    }
+    program_parse(&program, text);
+    joins_init(&rw.joins, &program);
+    do {
+        good = pass(&rw, &program, NULL);
+    } while (joins_next_pass(&rw.joins) && good);
+    good = good && pass(&rw, &program, out);
+    joins_free(&rw.joins);
+    program_free(&program);
     names_free(&rw.symbols);
-    names_free(&rw.entries);
-    sections_free(&rw.sections);
     return good;
 }

@@ -33,10 +33,10 @@ bool symbol_is_gate(struct asm_span symbol)
     return asm_is(symbol, "__ftl_gate");
 }
 
-/* The section's name in the operands of .section. */
-static struct asm_span section_name(struct asm_span directive)
+struct asm_span sections_name(struct asm_span directive)
 {
-    struct asm_span name = directive;
+    static const struct asm_span initial = { ".text", 5 };
+    struct asm_span name = directive.at == NULL ? initial : directive;
     size_t length = 0;
 
     while (length < name.length && name.at[length] != ',') {
@@ -49,7 +49,7 @@ static struct asm_span section_name(struct asm_span directive)
 /* Notes whether the section is executable, by its flags or, without any, by its name. */
 static void note_section(struct sections *sections, struct asm_span operands)
 {
-    struct asm_span name = section_name(operands);
+    struct asm_span name = sections_name(operands);
     struct name *entry = names_add(&sections->all, name.at, name.length);
     const char *quote = memchr(operands.at, '"', operands.length);
 
@@ -114,7 +114,7 @@ uint32_t *sections_flags(struct sections *sections)
     if (sections->current.at == NULL) {
         enter_section(sections, initial);
     }
-    struct asm_span name = section_name(sections->current);
+    struct asm_span name = sections_name(sections->current);
     return &names_add(&sections->all, name.at, name.length)->flags;
 }
 
@@ -125,7 +125,7 @@ bool sections_in_code(struct sections *sections)
 
 bool sections_in_debug(const struct sections *sections)
 {
-    struct asm_span name = section_name(sections->current);
+    struct asm_span name = sections_name(sections->current);
 
     return sections->current.at != NULL &&
            (asm_starts_with(name, ".debug") || asm_starts_with(name, ".llvm"));
@@ -161,7 +161,7 @@ static void collect_directive(struct names *symbols, const struct asm_line *line
         mark_all(symbols, rest, SYMBOL_PAD);
     } else if (asm_is(line->name, ".type") && asm_next_symbol(&rest, &symbol)) {
         if (memmem(line->rest.at, line->rest.length, "function", 8) != NULL) {
-            mark(symbols, symbol, SYMBOL_PAD);
+            mark(symbols, symbol, SYMBOL_FUNCTION);
         }
     }
 }
@@ -224,4 +224,10 @@ bool symbol_is_pad(const struct names *symbols, struct asm_span symbol)
     uint32_t flags = names_flags(symbols, symbol.at, symbol.length);
 
     return !symbol_is_gate(symbol) && ((flags & SYMBOL_LABEL) == 0 || (flags & SYMBOL_PAD) != 0);
+}
+
+bool symbol_needs_return_address(const struct names *symbols, struct asm_span symbol)
+{
+    return symbol_is_gate(symbol) || symbol_is_pad(symbols, symbol) ||
+           (names_flags(symbols, symbol.at, symbol.length) & SYMBOL_FUNCTION) != 0;
 }

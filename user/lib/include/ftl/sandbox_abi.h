@@ -25,6 +25,13 @@
 #define FTL_GATE_OFFSET 0
 #define FTL_GATE_SIZE   4096
 
+/*
+ * A section of this type (not loaded) in a sandbox ELF holds what its producer claims to hold at branch
+ * targets: see kernel/sandbox/claims.h. It may be missing.
+ */
+#define FTL_CLAIMS_SECTION ".ftl.claims"
+#define FTL_CLAIMS_TYPE    0x80f71001
+
 /* Content of the note (owner "FTL", type 1) in every FTL ELF: four 32-bit words. */
 #define FTL_NOTE_TYPE        1
 #define FTL_NOTE_ABI_VERSION 1 /* word 0 */

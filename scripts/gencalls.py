@@ -175,7 +175,8 @@ struct result {
             text += f"    {invoke};\n    __builtin_unreachable();\n"
         elif call.value:
             text += f"    struct result result = {invoke};\n"
-            text += f"    if (result.status == FTL_OK) {{\n        *{call.value.name} = ({call.value.user})result.value;\n    }}\n"
+            text += "    if (result.status == FTL_OK) {\n"
+            text += f"        *{call.value.name} = ({call.value.user})result.value;\n    }}\n"
             text += "    return (ftl_status_t)result.status;\n"
         else:
             text += f"    return {invoke};\n"
@@ -242,8 +243,8 @@ def kernel(calls, directory):
 
 def docs(calls, path):
     text = "# Kernel calls\n\nMade by `scripts/gencalls.py` from `user/lib/include/ftl/calls.def`: change it there.\n"
-    text += "Every call can also return the errors of its handles: HANDLE_FORGED, HANDLE_CLOSED, HANDLE_STALE, WRONG_TYPE,\n"
-    text += "MISSING_RIGHT; and BAD_ADDRESS for a pointer that is not accessible memory of the caller.\n"
+    text += "Every call can also return the errors of its handles: HANDLE_FORGED, HANDLE_CLOSED, HANDLE_STALE,\n"
+    text += "WRONG_TYPE, MISSING_RIGHT; and BAD_ADDRESS for a pointer that is not accessible memory of the caller.\n"
     for call in calls:
         text += f"\n## {call.number}. {call.name}\n\n```c\n#include <ftl/{call.group}.h>\n{prototype(call)};\n```\n"
         text += "\n".join(call.doc) + "\n"

@@ -158,12 +158,9 @@ static void narrowing_is_the_hosts(void **state)
     for (int round = 0; round < ROUNDS; round++) {
         long double a = random_quad(1);
         float narrow = tested_truncate_float(a);
-        float wanted = (float)a;
         double middle = tested_truncate_double(a);
-        double wanted_middle = (double)a;
-        assert_true(memcmp(&narrow, &wanted, sizeof(narrow)) == 0 || (isnan(narrow) && is_nan(a)));
-        assert_true(memcmp(&middle, &wanted_middle, sizeof(middle)) == 0 ||
-                    (isnan(middle) && is_nan(a)));
+        assert_same((long double)narrow, (long double)(float)a);
+        assert_same((long double)middle, (long double)(double)a);
     }
 }
 

@@ -20,7 +20,7 @@ static volatile int array[ARRAY_SIZE];
 static void read_at(uintptr_t where)
 {
     address = where;
-    number = *(volatile int *)address;
+    number = *(volatile int *)address; /* NOLINT(clang-analyzer-core.*): on purpose */
 }
 
 static void write_at(uintptr_t where)
@@ -74,15 +74,19 @@ static void do_bad_jump(void)
     ((void (*)(void))address)();
 }
 
+/* Not compressed, so that it is the same instruction in both isolation modes. */
 static void do_illegal(void)
 {
-    __asm__ volatile("unimp");
+    __asm__ volatile(".option push\n\t"
+                     ".option norvc\n\t"
+                     "unimp\n\t"
+                     ".option pop");
 }
 
 static void do_div(void)
 {
     number = 0;
-    number = 1 / number;
+    number = 1 / number; /* NOLINT(clang-analyzer-core.*): on purpose */
 }
 
 static void do_array(void)

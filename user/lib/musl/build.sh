@@ -33,6 +33,7 @@ CC="$*" AR=llvm-ar-19 RANLIB=llvm-ranlib-19 CFLAGS=-O2 LIBCC=' ' \
     >"$log" 2>&1 || fail configure
 # Because our compiler makes position-independent executables, configure takes the objects of the shared
 # library; the static ones address their data directly.
+# shellcheck disable=SC2016
 echo 'AOBJS = $(LIBC_OBJS)' >>config.mak
 make -j"$jobs" lib/libc.a >>"$log" 2>&1 || fail make
 make DESTDIR="$sysroot" install-headers >>"$log" 2>&1 || fail install

@@ -56,7 +56,7 @@ static ftl_status_t map_anonymous(uintptr_t *address, size_t size)
     ftl_handle_t vmo;
     ftl_status_t status = ftl_vmo_create(size, &vmo);
     if (status != FTL_OK) {
-        return status;
+        return FTL_ERR_NO_MEMORY; /* or more than there could ever be */
     }
     status = ftl_vmspace_map(posix_vmspace(), vmo, 0, size, ALL_ACCESS, *address, address);
     ftl_handle_close(vmo);

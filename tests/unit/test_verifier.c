@@ -21,9 +21,19 @@
 
 static struct sandbox_verify_error error;
 
+/* A claim: word number `index` of the code, and the mask that holds there. */
+struct claim {
+    uint32_t index;
+    uint32_t mask;
+};
+
+#define CLAIMS_MAX 8
+
 /* Verifies words as the code of an image; the entry is the first word. */
-static bool verify_words(const uint32_t *words, size_t count)
+static bool verify_claims(const uint32_t *words, size_t count, const struct claim *claims,
+                          size_t claim_count)
 {
+    uint32_t table[CLAIMS_MAX][2];
     struct sandbox_verify_input input = {
         .size = count * 4,
         .address = FTL_GATE_SIZE,
@@ -33,6 +43,12 @@ static bool verify_words(const uint32_t *words, size_t count)
     uint8_t *code = malloc(input.size + 1); /* exactly as large: ASan sees reads behind the end */
     bool good;
 
+    for (size_t i = 0; i < claim_count; i++) {
+        table[i][0] = FTL_GATE_SIZE + claims[i].index * 4;
+        table[i][1] = claims[i].mask;
+    }
+    input.claims = (const uint8_t *)table;
+    input.claims_size = claim_count * sizeof(table[0]);
     memcpy(code, words, input.size);
     input.code = code;
     input.targets = malloc(SANDBOX_TARGETS_SIZE(input.size));
@@ -40,6 +56,11 @@ static bool verify_words(const uint32_t *words, size_t count)
     free(input.targets);
     free(code);
     return good;
+}
+
+static bool verify_words(const uint32_t *words, size_t count)
+{
+    return verify_claims(words, count, NULL, 0);
 }
 
 static void accept(const uint32_t *words, size_t count)
@@ -540,6 +561,122 @@ static void ebreak_only_in_checks(void **state)
     ACCEPT(PAD, CHECK(A0, A1), BEQ(A0, A2, -4), UNIMP); /* jumping to the ebreak only stops */
 }
 
+/* ---- Claims ---- */
+
+#define CLAIM_RA    (1u << RA)
+#define CLAIM_A0    (1u << A0)
+#define CLAIMS(...) ((const struct claim[]){ __VA_ARGS__ })
+
+#define ACCEPT_CLAIMS(claims, ...)                                                                 \
+    do {                                                                                           \
+        const uint32_t words[] = { __VA_ARGS__ };                                                  \
+        if (!verify_claims(words, COUNT(words), claims, COUNT(claims))) {                          \
+            fail_msg("refused at 0x%llx: %s: %s", (unsigned long long)error.address, error.text,   \
+                     error.rule);                                                                  \
+        }                                                                                          \
+    } while (0)
+#define REFUSE_CLAIMS(claims, broken, index, ...)                                                  \
+    do {                                                                                           \
+        const uint32_t words[] = { __VA_ARGS__ };                                                  \
+        assert_false(verify_claims(words, COUNT(words), claims, COUNT(claims)));                   \
+        assert_string_equal(error.rule, broken);                                                   \
+        assert_int_equal(error.address, FTL_GATE_SIZE + (index) * 4);                              \
+    } while (0)
+
+static void claimed_facts_survive_a_join(void **state)
+{
+    (void)state;
+    ACCEPT_CLAIMS(CLAIMS({ 2, CLAIM_A0 }), PAD, MASK(A0), LD(A1, 0, A0), BNE(A1, A2, -4), UNIMP);
+    ACCEPT_CLAIMS(CLAIMS({ 2, CLAIM_A0 }), PAD, MASK(A0), LD(A1, 0, A0), ADDI(A0, A0, 8),
+                  BNE(A1, A2, -8), UNIMP);
+    ACCEPT_CLAIMS(CLAIMS({ 3, CLAIM_RA }), PAD, BEQ(A0, A1, 8), NOP, RET);
+    ACCEPT_CLAIMS(CLAIMS({ 2, CLAIM_A0 | CLAIM_RA }), PAD, MASK(A0), LD(A1, 0, A0), BNE(A1, A2, -4),
+                  RET);
+}
+
+static void claims_are_checked_on_every_way(void **state)
+{
+    (void)state;
+    /* falling in */
+    REFUSE_CLAIMS(CLAIMS({ 2, CLAIM_A0 }), "CLAIM", 2, PAD, NOP, LD(A1, 0, A0), BNE(A1, A2, -4),
+                  UNIMP);
+    REFUSE_CLAIMS(CLAIMS({ 2, CLAIM_A0 }), "CLAIM", 2, PAD, NOP, LD(A1, 0, A0), UNIMP);
+    /* branching and jumping back, and forward */
+    REFUSE_CLAIMS(CLAIMS({ 2, CLAIM_A0 }), "CLAIM", 3, PAD, MASK(A0), LD(A0, 0, A0),
+                  BNE(A1, A2, -4), UNIMP);
+    REFUSE_CLAIMS(CLAIMS({ 2, CLAIM_A0 }), "CLAIM", 3, PAD, MASK(A0), LD(A0, 0, A0), JAL(ZERO, -4));
+    REFUSE_CLAIMS(CLAIMS({ 3, CLAIM_A0 }), "CLAIM", 1, PAD, BEQ(A1, A2, 8), MASK(A0), LD(A0, 0, A0),
+                  UNIMP);
+    /* a far branch */
+    REFUSE_CLAIMS(CLAIMS({ 4, CLAIM_A0 }), "CLAIM", 2, PAD, BEQ(A1, A2, 8), JAL(ZERO, 8), MASK(A0),
+                  LD(A1, 0, A0), UNIMP);
+    /* a call of a function that claims its argument */
+    REFUSE_CLAIMS(CLAIMS({ 4, CLAIM_A0 }), "CLAIM", 1, PAD, JAL(RA, 12), PAD, UNIMP, LD(A1, 0, A0),
+                  UNIMP);
+    ACCEPT_CLAIMS(CLAIMS({ 5, CLAIM_A0 | CLAIM_RA }), PAD, MASK(A0), JAL(RA, 12), PAD, UNIMP,
+                  LD(A1, 0, A0), RET);
+    /* ra is the address of a pad, not just near */
+    REFUSE_CLAIMS(CLAIMS({ 3, CLAIM_RA }), "RETURN_ADDRESS", 3, PAD, LD(RA, 0, SP), MASK(RA),
+                  UNIMP);
+}
+
+static void pointer_out_of_reach_does_not_meet_a_claim(void **state)
+{
+    (void)state;
+    REFUSE_CLAIMS(CLAIMS({ 4, CLAIM_A0 }), "CLAIM", 4, PAD, MASK(A0), LUI(A1, 0x11),
+                  ADD(A0, A0, A1), LD(A1, 0, A0), UNIMP);
+    ACCEPT_CLAIMS(CLAIMS({ 4, CLAIM_A0 }), PAD, MASK(A0), LUI(A1, 0x10), ADD(A0, A0, A1),
+                  LD(A1, 0, A0), UNIMP);
+}
+
+static void pads_bring_no_claims(void **state)
+{
+    (void)state;
+    REFUSE_CLAIMS(CLAIMS({ 2, CLAIM_A0 }), "CLAIM", 2, PAD, MASK(A0), PAD, LD(A1, 0, A0), UNIMP);
+    REFUSE_CLAIMS(CLAIMS({ 1, CLAIM_A0 }), "CLAIM", 1, PAD, LD(A1, 0, A0), UNIMP);
+    REFUSE_CLAIMS(CLAIMS({ 3, CLAIM_A0 }), "CLAIM", 3, PAD, JAL(RA, -4), PAD, LD(A1, 0, A0), UNIMP);
+    ACCEPT_CLAIMS(CLAIMS({ 1, CLAIM_RA }), PAD, RET);
+}
+
+static void malformed_claims_are_refused(void **state)
+{
+    (void)state;
+    REFUSE_CLAIMS(CLAIMS({ 2, 1u << ZERO }), "CLAIM", 3, PAD, NOP, UNIMP);
+    REFUSE_CLAIMS(CLAIMS({ 2, 1u << SP }), "CLAIM", 3, PAD, NOP, UNIMP);
+    REFUSE_CLAIMS(CLAIMS({ 2, 1u << S11 }), "CLAIM", 3, PAD, NOP, UNIMP);
+    REFUSE_CLAIMS(CLAIMS({ 3, 0 }), "CLAIM", 3, PAD, NOP, UNIMP); /* behind the code */
+    REFUSE_CLAIMS(CLAIMS({ (uint32_t)-1, 0 }), "CLAIM", 3, PAD, NOP, UNIMP);
+    REFUSE_CLAIMS(CLAIMS({ 2, 0 }, { 1, 0 }), "CLAIM", 3, PAD, NOP, UNIMP);
+    REFUSE_CLAIMS(CLAIMS({ 2, 0 }, { 2, 0 }), "CLAIM", 3, PAD, NOP, UNIMP);
+    ACCEPT_CLAIMS(CLAIMS({ 1, 0 }, { 2, 0 }), PAD, NOP, UNIMP);
+}
+
+static void claims_are_found_in_long_code(void **state)
+{
+    enum { LENGTH = 1000, STEP = 130 };
+    uint32_t words[LENGTH];
+    struct claim claims[CLAIMS_MAX];
+    uint32_t count = 0;
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH; i++) {
+        words[i] = NOP;
+    }
+    words[0] = PAD;
+    words[LENGTH - 1] = UNIMP;
+    for (uint32_t i = 60; i < LENGTH - 4 && count < CLAIMS_MAX; i += STEP) {
+        words[i - 1] = MASK(A0 + count);
+        words[i] = LD(T0, 0, A0 + count);
+        words[i + 1] = BNE(T0, T1, -4);
+        claims[count] = (struct claim){ i, 1u << (A0 + count) };
+        count++;
+    }
+    assert_true(verify_claims(words, LENGTH, claims, count));
+    claims[5].mask = 1u << A4; /* the fifth claim's register, a0 being the first's */
+    assert_false(verify_claims(words, LENGTH, claims, count));
+    assert_int_equal(error.address, FTL_GATE_SIZE + claims[5].index * 4);
+}
+
 /* ---- Landing-pad bytes ---- */
 
 static void pad_bytes_inside_instructions_are_refused(void **state)
@@ -607,6 +744,12 @@ int main(void)
         cmocka_unit_test(return_address_is_unknown_behind_a_join),
         cmocka_unit_test(far_branches_are_no_joins),
         cmocka_unit_test(ebreak_only_in_checks),
+        cmocka_unit_test(claimed_facts_survive_a_join),
+        cmocka_unit_test(claims_are_checked_on_every_way),
+        cmocka_unit_test(pointer_out_of_reach_does_not_meet_a_claim),
+        cmocka_unit_test(pads_bring_no_claims),
+        cmocka_unit_test(malformed_claims_are_refused),
+        cmocka_unit_test(claims_are_found_in_long_code),
         cmocka_unit_test(pad_bytes_inside_instructions_are_refused),
         cmocka_unit_test(pad_bytes_cut_by_the_end_are_refused),
         cmocka_unit_test(refusal_names_the_instruction),

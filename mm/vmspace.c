@@ -150,11 +150,29 @@ void vmspace_activate(struct vmspace *vmspace)
     tlb_load_root(vmspace->table.root);
 }
 
+/*
+ * A hart whose thread stopped keeps the vmspace loaded until it picks its next thread; other harts
+ * may have woken and ended the stopped one before. Waits for such harts, which are in the kernel
+ * and wait for nobody: one without a thread lets go of its vmspace before it waits here itself.
+ */
+static void wait_until_unused(const struct vmspace *vmspace)
+{
+    if (hart_self()->current == NULL) {
+        vmspace_activate(NULL);
+    }
+    for (unsigned i = 0; i < hart_count; i++) {
+        while (__atomic_load_n(&harts[i].arch.vmspace, __ATOMIC_SEQ_CST) == vmspace) {
+            arch_relax();
+        }
+    }
+}
+
 void vmspace_destroy(struct object *object)
 {
     struct vmspace *vmspace = (struct vmspace *)object;
     struct account *account = vmspace->account;
     ASSERT(vmspace->processes == 0);
+    wait_until_unused(vmspace);
     if (vmspace->isolation == FTL_ISOLATION_SANDBOX) {
         struct list tables = LIST_INIT(tables);
         page_table_unmap(&vmspace->table, vmspace->base, WINDOW_SIZE, NULL, NULL);

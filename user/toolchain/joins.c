@@ -7,11 +7,33 @@
 
 #include "kernel/sandbox/claims.h"
 #include "user/toolchain/lookahead.h"
+#include "user/toolchain/symbols.h"
 
 /* The instrumenter's own scratch registers hold nothing from one block to the next. */
 #define CLAIMABLE (SANDBOX_CLAIM_ALL & ~(1u << SANDBOX_REG_SCRATCH) & ~(1u << SANDBOX_REG_SCRATCH2))
 
-void joins_init(struct joins *joins, struct program *program)
+/* Labels at one place, with no landing pad between them, are one join: they get one number. */
+static void merge_labels(struct joins *joins, const struct program *program,
+                         const struct names *symbols)
+{
+    uint32_t here = 0;
+
+    for (size_t i = 0; i < program->count; i++) {
+        const struct asm_line *line = &program->statements[i].line;
+        struct name *label;
+
+        if (line->kind == ASM_LABEL && !symbol_is_pad(symbols, line->name)) {
+            label = names_add(&joins->index, line->name.at, line->name.length);
+            here = here == 0 ? label->flags : here;
+            label->flags = here;
+        } else if (line->kind != ASM_BLANK &&
+                   !(line->kind == ASM_DIRECTIVE && directive_is_neutral(line->name))) {
+            here = 0;
+        }
+    }
+}
+
+void joins_init(struct joins *joins, struct program *program, const struct names *symbols)
 {
     struct lookahead *lookahead;
 
@@ -25,6 +47,7 @@ void joins_init(struct joins *joins, struct program *program)
                                         .brought = CLAIMABLE };
     }
     free(lookahead);
+    merge_labels(joins, program, symbols);
 }
 
 void joins_free(struct joins *joins)

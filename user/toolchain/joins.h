@@ -28,8 +28,8 @@ struct joins {
     bool changed;
 };
 
-/* Makes a join of each label. Fills in the statements' `anticipated` on the way. */
-void joins_init(struct joins *joins, struct program *program);
+/* Makes a join of each place with labels. Fills in the statements' `anticipated` on the way. */
+void joins_init(struct joins *joins, struct program *program, const struct names *symbols);
 void joins_free(struct joins *joins);
 
 /* The join of a label; NULL if it is none of this file. Its address stays good. */

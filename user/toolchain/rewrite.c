@@ -42,6 +42,7 @@ struct rewriter {
     struct sections sections;
     struct sandbox_state state;
     enum flow flow;
+    const struct join *here; /* the join at this very place; NULL if code came since */
     bool in_code;
     unsigned long line;
 };
@@ -384,6 +385,7 @@ static bool rewrite_instruction(struct rewriter *rw, const struct statement *sta
     const struct asm_line *line = &statement->line;
     struct sandbox_insn insn = statement->insn;
 
+    rw->here = NULL;
     if (!rw->in_code) {
         return fail(rw, "instruction outside of an executable section: %.*s", SPAN(line->name));
     }
@@ -440,6 +442,7 @@ static void begin_block(struct rewriter *rw, struct asm_span label)
     } else {
         sandbox_state_reset(&rw->state);
     }
+    rw->here = join;
     sandbox_state_add(&rw->state, join->claim);
     put_claim(rw, label, join->entry ? join->claim & ~SANDBOX_CLAIM_RA : join->claim);
     rw->flow = FLOW_STRAIGHT;
@@ -451,6 +454,12 @@ static void rewrite_label(struct rewriter *rw, const struct asm_line *line)
     bool pad = rw->in_code && (flags & SYMBOL_PAD) != 0;
     bool target = rw->in_code && (flags & SYMBOL_TARGET) != 0;
 
+    bool again = !pad && rw->here != NULL && rw->here == joins_find(&rw->joins, line->name);
+
+    if (again) { /* one more name for the join just begun */
+        put(rw, "%.*s\n", SPAN(line->whole));
+        return;
+    }
     if ((pad || target) && rw->flow != FLOW_UNREACHABLE) {
         guard_stack(rw);
         if (symbol_needs_return_address(&rw->symbols, line->name)) {
@@ -475,6 +484,9 @@ static bool rewrite_directive(struct rewriter *rw, const struct asm_line *line)
     uint32_t *flags = sections_flags(&rw->sections);
 
     *flags = (*flags & ~SECTION_OPEN) | (rw->flow == FLOW_UNREACHABLE ? 0 : SECTION_OPEN);
+    if (!directive_is_neutral(line->name)) {
+        rw->here = NULL;
+    }
     if (sections_follow(&rw->sections, line)) {
         flags = sections_flags(&rw->sections);
         rw->in_code = (*flags & SECTION_EXECUTABLE) != 0;
@@ -530,6 +542,7 @@ static bool pass(struct rewriter *rw, const struct program *program, FILE *out)
     rw->out = out;
     rw->sections = (struct sections){ .depth = 0 };
     rw->in_code = true;
+    rw->here = NULL;
     end_flow(rw);
     for (size_t i = 0; i < program->count && good; i++) {
         rw->line = i + 1;
@@ -551,7 +564,7 @@ bool rewrite_assembly(const char *text, const struct rewrite_options *options, F
 
     symbols_collect(&rw.symbols, text);
     program_parse(&program, text);
-    joins_init(&rw.joins, &program);
+    joins_init(&rw.joins, &program, &rw.symbols);
     do {
         good = pass(&rw, &program, NULL);
     } while (joins_next_pass(&rw.joins) && good);

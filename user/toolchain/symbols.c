@@ -28,6 +28,14 @@ bool directive_is_data(struct asm_span name)
     return is_any_of(name, list);
 }
 
+bool directive_is_neutral(struct asm_span name)
+{
+    static const char *const list[] = { ".loc",  ".file", ".globl",  ".global", ".weak", ".local",
+                                        ".type", ".size", ".hidden", ".set",    ".equ",  NULL };
+
+    return asm_starts_with(name, ".cfi_") || is_any_of(name, list);
+}
+
 bool symbol_is_gate(struct asm_span symbol)
 {
     return asm_is(symbol, "__ftl_gate");

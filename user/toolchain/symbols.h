@@ -51,6 +51,9 @@ bool symbol_is_gate(struct asm_span symbol);
 /* True if whoever jumps to the symbol must have a return address in ra. */
 bool symbol_needs_return_address(const struct names *symbols, struct asm_span symbol);
 
+/* True for directives that change neither section nor position. */
+bool directive_is_neutral(struct asm_span name);
+
 /* True for directives that put bytes into the section. */
 bool directive_is_data(struct asm_span name);
 

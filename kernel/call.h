@@ -10,6 +10,8 @@
 
 #include "kernel/types.h"
 
+struct object;
+
 /* Returned in a0 and a1. */
 struct call_result {
     int64_t status; /* FTL_OK, FTL_ERR_..., or CALL_STOPPED */
@@ -31,6 +33,12 @@ struct call_entry {
 extern const struct call_entry call_table[];
 extern const uint64_t call_count;
 extern const char *const call_names[];
+
+/*
+ * Gives the current process a handle; its value is the result. Takes over the reference to the
+ * object, also on failure (LIMIT, NO_MEMORY).
+ */
+struct call_result call_give_handle(struct object *object, ftl_rights_t rights);
 
 static inline struct call_result call_status(ftl_status_t status)
 {

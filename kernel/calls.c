@@ -38,8 +38,7 @@ struct call_result call_unknown(void)
     return call_status(FTL_ERR_UNKNOWN_CALL);
 }
 
-/* Gives the current process a handle. Takes over the reference to the object, also on failure. */
-static struct call_result give_handle(struct object *object, ftl_rights_t rights)
+struct call_result call_give_handle(struct object *object, ftl_rights_t rights)
 {
     ftl_handle_t handle;
     ftl_status_t status = handle_insert(&process_current()->handles, object, rights, &handle);
@@ -81,7 +80,7 @@ struct call_result sys_handle_duplicate(ftl_handle_t handle, ftl_rights_t rights
         object_put(object);
         return call_status(status);
     }
-    return give_handle(object, rights == FTL_RIGHTS_SAME ? held : rights);
+    return call_give_handle(object, rights == FTL_RIGHTS_SAME ? held : rights);
 }
 
 /* Processes. */
@@ -90,7 +89,7 @@ struct call_result sys_process_self(void)
 {
     struct process *process = process_current();
     object_get(&process->object);
-    return give_handle(&process->object, FTL_RIGHTS_ALL);
+    return call_give_handle(&process->object, FTL_RIGHTS_ALL);
 }
 
 struct call_result sys_process_create(struct vmspace *vmspace, vaddr_t name, size_t name_size,
@@ -105,7 +104,8 @@ struct call_result sys_process_create(struct vmspace *vmspace, vaddr_t name, siz
         return call_status(status);
     }
     struct process *process = process_create(vmspace, copy, memory_limit, &status);
-    return process == NULL ? call_status(status) : give_handle(&process->object, FTL_RIGHTS_ALL);
+    return process == NULL ? call_status(status)
+                           : call_give_handle(&process->object, FTL_RIGHTS_ALL);
 }
 
 struct call_result sys_process_load(struct process *process, struct vmo *image, uint64_t offset,
@@ -140,12 +140,12 @@ static struct call_result grant(struct process *process, ftl_handle_t handle, ft
     struct object *removed;
     status = handle_remove(own, handle, FTL_RIGHT_TRANSFER, &removed, &held);
     if (status == FTL_OK) {
-        object_put(removed);
+        object_close(removed);
         return call_value(granted);
     }
     /* Another thread closed it meanwhile: then it was not ours to give. */
     if (handle_remove(&process->handles, granted, 0, &removed, &held) == FTL_OK) {
-        object_put(removed);
+        object_close(removed);
     }
     return call_status(status);
 }
@@ -221,8 +221,8 @@ struct call_result sys_system_next_process(ftl_handle_t system, uint64_t after)
     if (process == NULL) {
         return call_status(FTL_ERR_NOT_FOUND);
     }
-    return give_handle(&process->object,
-                       FTL_RIGHT_READ | FTL_RIGHT_WAIT | (held & FTL_RIGHT_MANAGE));
+    return call_give_handle(&process->object,
+                            FTL_RIGHT_READ | FTL_RIGHT_WAIT | (held & FTL_RIGHT_MANAGE));
 }
 
 /* Threads. */
@@ -261,7 +261,7 @@ struct call_result sys_thread_create(vaddr_t entry, uint64_t argument, vaddr_t s
         return call_status(status);
     }
     object_get(&thread->object);
-    struct call_result result = give_handle(&thread->object, FTL_RIGHTS_ALL);
+    struct call_result result = call_give_handle(&thread->object, FTL_RIGHTS_ALL);
     if (result.status != FTL_OK) {
         thread_kill(thread); /* it ends before it has run */
     }
@@ -313,7 +313,7 @@ struct call_result sys_vmspace_self(void)
 {
     struct vmspace *vmspace = process_current()->vmspace;
     object_get(&vmspace->object);
-    return give_handle(&vmspace->object, FTL_RIGHTS_ALL);
+    return call_give_handle(&vmspace->object, FTL_RIGHTS_ALL);
 }
 
 struct call_result sys_vmspace_create(uint32_t isolation)
@@ -324,7 +324,8 @@ struct call_result sys_vmspace_create(uint32_t isolation)
     ftl_status_t status;
     struct vmspace *vmspace =
         vmspace_create((ftl_isolation_t)isolation, process_current()->account, &status);
-    return vmspace == NULL ? call_status(status) : give_handle(&vmspace->object, FTL_RIGHTS_ALL);
+    return vmspace == NULL ? call_status(status)
+                           : call_give_handle(&vmspace->object, FTL_RIGHTS_ALL);
 }
 
 /* The rights a handle must have for a mapping with these permissions. */
@@ -401,7 +402,8 @@ struct call_result sys_vmo_create(uint64_t size)
         return call_status(FTL_ERR_INVALID_ARGUMENT);
     }
     struct vmo *vmo = vmo_create(size, process_current()->account);
-    return vmo == NULL ? call_status(FTL_ERR_NO_MEMORY) : give_handle(&vmo->object, FTL_RIGHTS_ALL);
+    return vmo == NULL ? call_status(FTL_ERR_NO_MEMORY)
+                       : call_give_handle(&vmo->object, FTL_RIGHTS_ALL);
 }
 
 struct call_result sys_vmo_size(struct vmo *vmo)

@@ -152,6 +152,9 @@ ftl_status_t handle_insert(struct handle_table *table, struct object *object, ft
         slot->object = object;
         slot->rights = rights & FTL_RIGHTS_ALL;
         slot->used = 1;
+        if (object_ops[object->type].handle_made != NULL) {
+            object_ops[object->type].handle_made(object);
+        }
         table->used++;
         *handle = make_handle(index, slot->generation);
     }
@@ -237,6 +240,40 @@ ftl_status_t handle_remove(struct handle_table *table, ftl_handle_t handle,
     if (status == FTL_OK) {
         *object = slot_at(table, index)->object;
         *rights = slot_at(table, index)->rights;
+        release_slot(table, index);
+    }
+    spin_unlock(&table->lock);
+    return status;
+}
+
+/* Whether a handle is in the array twice. */
+static bool has_twin(const ftl_handle_t *handles, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (handles[i] == handles[k]) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+ftl_status_t handle_remove_all(struct handle_table *table, const ftl_handle_t *handles,
+                               size_t count, ftl_rights_t rights_needed,
+                               struct handle_content *contents)
+{
+    uint32_t index;
+    ftl_status_t status = has_twin(handles, count) ? FTL_ERR_INVALID_ARGUMENT : FTL_OK;
+    spin_lock(&table->lock);
+    for (size_t i = 0; i < count && status == FTL_OK; i++) {
+        status = check_handle(table, handles[i], OBJECT_ANY, rights_needed, &index);
+    }
+    for (size_t i = 0; i < count && status == FTL_OK; i++) {
+        status = find_slot(table, handles[i], &index);
+        ASSERT(status == FTL_OK);
+        contents[i].object = slot_at(table, index)->object;
+        contents[i].rights = slot_at(table, index)->rights;
         release_slot(table, index);
     }
     spin_unlock(&table->lock);

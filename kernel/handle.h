@@ -78,6 +78,20 @@ ftl_status_t handle_remove(struct handle_table *table, ftl_handle_t handle,
                            ftl_rights_t rights_needed, struct object **object,
                            ftl_rights_t *rights);
 
+/* What a handle was, out of any table. */
+struct handle_content {
+    struct object *object; /* a reference */
+    ftl_rights_t rights;
+};
+
+/*
+ * Takes all of the handles out, or none. Errors as for handle_remove, and INVALID_ARGUMENT when one
+ * is named twice. `count` is small: every one is compared with every other.
+ */
+ftl_status_t handle_remove_all(struct handle_table *table, const ftl_handle_t *handles,
+                               size_t count, ftl_rights_t rights_needed,
+                               struct handle_content *contents);
+
 /*
  * handle_table_lookup in the current process's table: what generated decoders call
  * (kernel/process.c).

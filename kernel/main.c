@@ -8,6 +8,9 @@
 #include "arch/timer.h"
 
 #include "ipc/futex.h"
+#include "ipc/notification.h"
+#include "ipc/poll.h"
+#include "ipc/timer.h"
 #include "kernel/assert.h"
 #include "kernel/bootimage.h"
 #include "kernel/console.h"
@@ -111,6 +114,9 @@ static void init_objects(void)
     process_init();
     thread_init();
     futex_init();
+    notification_init();
+    timer_object_init();
+    poll_init();
 }
 
 static uintptr_t emergency_stack(void)

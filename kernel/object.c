@@ -56,9 +56,9 @@ void object_close(struct object *object)
     object_put(object);
 }
 
-void object_signal(struct object *object, uint32_t clear, uint32_t set)
+void object_signal_locked(struct object *object, uint32_t clear, uint32_t set)
 {
-    spin_lock(&object->lock);
+    ASSERT(spin_is_held(&object->lock));
     uint32_t signals = (object->signals & ~clear) | set;
     __atomic_store_n(&object->signals, signals, __ATOMIC_RELEASE);
     struct observer *observer;
@@ -68,6 +68,12 @@ void object_signal(struct object *object, uint32_t clear, uint32_t set)
             observer->notify(observer, signals);
         }
     }
+}
+
+void object_signal(struct object *object, uint32_t clear, uint32_t set)
+{
+    spin_lock(&object->lock);
+    object_signal_locked(object, clear, set);
     spin_unlock(&object->lock);
 }
 

@@ -17,6 +17,11 @@ enum object_type {
     OBJECT_VMO,
     OBJECT_CONSOLE,
     OBJECT_SYSTEM,
+    OBJECT_NOTIFICATION,
+    OBJECT_TIMER,
+    OBJECT_POLL,
+    OBJECT_CHANNEL,
+    OBJECT_INTERRUPT,
     OBJECT_TYPE_COUNT,
 };
 
@@ -43,6 +48,7 @@ struct observer {
 struct object_ops {
     const char *name;
     void (*destroy)(struct object *object);       /* last reference gone; frees it */
+    void (*handle_made)(struct object *object);   /* with the table's lock held; may be NULL */
     void (*handle_closed)(struct object *object); /* a handle to it was closed; may be NULL */
 };
 extern const struct object_ops object_ops[OBJECT_TYPE_COUNT];
@@ -66,6 +72,11 @@ void object_close(struct object *object);
  * (whether it was set before or not) of all signals now set. Takes the object's lock.
  */
 void object_signal(struct object *object, uint32_t clear, uint32_t set);
+
+/*
+ * The same with the object's lock held, for types that keep state under it in step with signals.
+ */
+void object_signal_locked(struct object *object, uint32_t clear, uint32_t set);
 
 /* The signals set now. */
 uint32_t object_signals(const struct object *object);

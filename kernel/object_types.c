@@ -1,4 +1,7 @@
 /* What each type of object does at its end. */
+#include "ipc/notification.h"
+#include "ipc/poll.h"
+#include "ipc/timer.h"
 #include "kernel/assert.h"
 #include "kernel/object.h"
 #include "kernel/process.h"
@@ -19,4 +22,7 @@ const struct object_ops object_ops[OBJECT_TYPE_COUNT] = {
     [OBJECT_VMO] = { .name = "vmo", .destroy = vmo_destroy },
     [OBJECT_CONSOLE] = { .name = "console", .destroy = never_destroyed },
     [OBJECT_SYSTEM] = { .name = "system", .destroy = never_destroyed },
+    [OBJECT_NOTIFICATION] = { .name = "notification", .destroy = notification_destroy },
+    [OBJECT_TIMER] = { .name = "timer", .destroy = timer_object_destroy },
+    [OBJECT_POLL] = { .name = "poll", .destroy = poll_destroy },
 };

@@ -127,13 +127,20 @@ static struct thread *take_next(struct hart *hart)
     return thread;
 }
 
-void sched_arm_timer(nsec_t deadline)
+/* Makes sure this hart gets a timer interrupt by the deadline. */
+static void arm_timer(nsec_t deadline)
 {
     struct hart *hart = hart_self();
     if (deadline < hart->timer_armed) {
         hart->timer_armed = deadline;
         timer_set(deadline);
     }
+}
+
+void sched_add_timer(struct timer *timer, nsec_t deadline)
+{
+    timer_add(&hart_self()->timers, timer, deadline);
+    arm_timer(deadline);
 }
 
 void sched_timer_interrupt(void)
@@ -194,7 +201,8 @@ void sched_stop_current(void)
     __atomic_store_n(&hart->slice_end, FTL_TIME_INFINITE, __ATOMIC_RELAXED);
 }
 
-/* Starts a time slice if a thread of the same priority waits; without one the thread just runs on.
+/*
+ * Starts a time slice if a thread of the same priority waits; without one the thread just runs on.
  */
 static void start_slice(struct hart *hart, nsec_t now)
 {
@@ -203,7 +211,7 @@ static void start_slice(struct hart *hart, nsec_t now)
         (present >> hart->current->priority & 1) != 0 ? now + TIME_SLICE : FTL_TIME_INFINITE;
     __atomic_store_n(&hart->slice_end, end, __ATOMIC_RELAXED);
     if (end != FTL_TIME_INFINITE) {
-        sched_arm_timer(end);
+        arm_timer(end);
     }
 }
 

@@ -17,6 +17,7 @@
 struct context;
 struct hart;
 struct thread;
+struct timer;
 
 struct run_queue {
     struct spinlock lock; /* LOCK_RUN_QUEUE; protects everything below */
@@ -48,8 +49,8 @@ void sched_yield(void);
 /* A timer interrupt: expires deadlines, ends the time slice. */
 void sched_timer_interrupt(void);
 
-/* Makes sure this hart gets a timer interrupt by the deadline. */
-void sched_arm_timer(nsec_t deadline);
+/* Adds a timer that is in no queue to this hart's, whose timer interrupt will come in time. */
+void sched_add_timer(struct timer *timer, nsec_t deadline);
 
 /* Harts that have nothing to run: bits are hart indices. */
 uint64_t sched_idle_mask(void);

@@ -12,14 +12,19 @@
 enum lock_class {
     LOCK_PROCESS_LIST,   /* the list of all processes */
     LOCK_PROCESS,        /* struct process: threads, state */
+    LOCK_NESTING,        /* which channel ends lie in messages: ipc/channel.c */
+    LOCK_CHANNEL,        /* both ends of a channel */
     LOCK_HANDLES,        /* struct handle_table */
     LOCK_VMSPACE_LIST,   /* windows in use and page-table roots to keep in step */
     LOCK_VMSPACE,        /* struct vmspace: mappings, page tables */
     LOCK_VMO,            /* struct vmo: pages */
     LOCK_FUTEX,          /* a futex bucket */
     LOCK_CONSOLE,        /* console input queue */
-    LOCK_OBJECT,         /* struct object: signals, observers */
-    LOCK_TIMERS,         /* a hart's timer queue */
+    LOCK_INTERRUPT,      /* which interrupt objects there are */
+    LOCK_TIMER_OBJECT,   /* a timer object while it is set or cancelled */
+    LOCK_TIMERS,         /* a hart's timer queue; held while its callbacks run */
+    LOCK_OBJECT,         /* struct object: signals, observers, what its type keeps under it */
+    LOCK_POLL,           /* struct poll: entries, waiters */
     LOCK_RUN_QUEUE,      /* a hart's run queue */
     LOCK_KERNEL_MAP,     /* the kernel's own page tables and vmap area */
     LOCK_SLAB,           /* a slab cache */

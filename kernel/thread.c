@@ -137,11 +137,9 @@ struct wait *thread_wait_begin(struct call_result (*resume)(struct thread *threa
 
 struct call_result thread_wait_commit(nsec_t deadline)
 {
-    struct hart *hart = hart_self();
-    struct thread *thread = hart->current;
+    struct thread *thread = thread_current();
     if (deadline != FTL_TIME_INFINITE) {
-        timer_add(&hart->timers, &thread->wait.timer, deadline);
-        sched_arm_timer(deadline);
+        sched_add_timer(&thread->wait.timer, deadline);
     }
     sched_stop_current();
     thread->state = THREAD_STOPPED;

@@ -50,6 +50,23 @@ struct console_wait {
     nsec_t deadline;
 };
 
+/* A wait of notification_wait. */
+struct notification_wait {
+    struct list link;                  /* in its waiters; empty once woken */
+    struct notification *notification; /* a reference, until cleanup */
+    uint64_t mask;
+    uint64_t bits; /* what it was given: not 0 once woken */
+};
+
+/* A wait of poll_wait. */
+struct poll_wait {
+    struct list link;  /* in the poll's waiters; empty once woken */
+    struct poll *poll; /* a reference; NULL once given up */
+    vaddr_t events;    /* the caller's array */
+    size_t capacity;
+    nsec_t deadline;
+};
+
 /* Only ever changed by compare-and-swap: who takes a thread from ARMED to NOTIFIED enqueues it. */
 enum wait_state {
     WAIT_NOTIFIED,  /* not stopped, or to be woken by whoever made it so */
@@ -69,6 +86,8 @@ struct wait {
         struct futex_wait futex;
         struct objects_wait objects;
         struct console_wait console;
+        struct notification_wait notification;
+        struct poll_wait poll;
     };
 };
 

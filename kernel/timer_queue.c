@@ -60,7 +60,16 @@ static struct timer *meld_siblings(struct timer *list)
     return root;
 }
 
-static void remove_locked(struct timer_queue *queue, struct timer *timer)
+static void insert_locked(struct timer_queue *queue, struct timer *timer)
+{
+    timer->child = NULL;
+    timer->next = NULL;
+    timer->prev = NULL;
+    queue->root = meld(queue->root, timer);
+}
+
+/* Takes the timer out of the heap; it still counts as being in the queue. */
+static void unlink_locked(struct timer_queue *queue, struct timer *timer)
 {
     struct timer *children = meld_siblings(timer->child);
     if (queue->root == timer) {
@@ -76,6 +85,11 @@ static void remove_locked(struct timer_queue *queue, struct timer *timer)
         }
         queue->root = meld(queue->root, children);
     }
+}
+
+static void remove_locked(struct timer_queue *queue, struct timer *timer)
+{
+    unlink_locked(queue, timer);
     timer->child = NULL;
     timer->next = NULL;
     timer->prev = NULL;
@@ -87,11 +101,8 @@ bool timer_add(struct timer_queue *queue, struct timer *timer, nsec_t deadline)
     ASSERT(timer->queue == NULL);
     spin_lock(&queue->lock);
     timer->deadline = deadline;
-    timer->child = NULL;
-    timer->next = NULL;
-    timer->prev = NULL;
     timer->queue = queue;
-    queue->root = meld(queue->root, timer);
+    insert_locked(queue, timer);
     bool earliest = queue->root == timer;
     spin_unlock(&queue->lock);
     return earliest;
@@ -117,10 +128,16 @@ nsec_t timer_queue_run(struct timer_queue *queue, nsec_t now)
     spin_lock(&queue->lock);
     while (queue->root != NULL && queue->root->deadline <= now) {
         struct timer *timer = queue->root;
-        /* Out of the queue only after its callback: until then timer_cancel() waits for the lock.
+        /*
+         * Out of the queue only after its callback: until then timer_cancel() waits for the lock.
          */
         timer->expire(timer);
-        remove_locked(queue, timer);
+        if (timer->deadline > now) {
+            unlink_locked(queue, timer);
+            insert_locked(queue, timer);
+        } else {
+            remove_locked(queue, timer);
+        }
     }
     nsec_t next = queue->root == NULL ? FTL_TIME_INFINITE : queue->root->deadline;
     spin_unlock(&queue->lock);

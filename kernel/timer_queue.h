@@ -1,6 +1,7 @@
 /*
  * Deadlines of one hart: an intrusive pairing heap (insert O(1), remove amortized O(log n)). The
- * callback runs on that hart in its timer interrupt, with the queue's lock held.
+ * callback runs on that hart in its timer interrupt, with the queue's lock held. A
+ * callback that moves its timer's deadline past the present keeps it in the queue, until then.
  */
 #ifndef KERNEL_TIMER_QUEUE_H
 #define KERNEL_TIMER_QUEUE_H

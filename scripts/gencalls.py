@@ -21,7 +21,9 @@ SCALARS = {  # type in the table: (C type for processes, C type in the kernel)
     "address": ("uintptr_t", "vaddr_t"),
     "handle": ("ftl_handle_t", "ftl_handle_t"),
 }
-OBJECTS = ["any", "process", "thread", "vmspace", "vmo", "console", "system"]
+OBJECTS = ["any", "process", "thread", "vmspace", "vmo", "console", "system",
+           "notification", "timer", "poll", "channel", "interrupt"]
+KERNEL_STRUCTS = {"any": "object", "timer": "timer_object"}  # where not named as in the table
 RIGHTS = ["READ", "WRITE", "MAP", "EXECUTE", "DUPLICATE", "TRANSFER", "MANAGE", "WAIT"]
 MAX_ARGS = 6
 NO_RETURN = {"process_exit", "process_abort", "thread_exit"}
@@ -56,7 +58,7 @@ class Argument:
             sys.exit(f"{where}: unknown type '{self.type}'")
 
     def kernel_struct(self):
-        return "object" if self.object == "any" else self.object
+        return KERNEL_STRUCTS.get(self.object, self.object)
 
 
 class Call:
@@ -224,7 +226,7 @@ def kernel(calls, directory):
             elif arg.object == "any":
                 passed.append(f"o{index}")
             elif arg.object:
-                passed.append(f"(struct {arg.object} *)o{index}")
+                passed.append(f"(struct {arg.kernel_struct()} *)o{index}")
             else:
                 passed.append(f"({arg.kernel})a{index}")
         invoke = f"sys_{call.name}({', '.join(passed)})"

@@ -35,8 +35,7 @@ typedef uint32_t ftl_rights_t;
 #define FTL_RIGHT_MANAGE    (1u << 6) /* control: kill, load, power off */
 #define FTL_RIGHT_WAIT      (1u << 7) /* wait for signals of the object */
 #define FTL_RIGHTS_ALL      0xffu
-#define FTL_RIGHTS_SAME     0xffffffffu /* for duplicate and grant: the rights the source handle has \
-                                         */
+#define FTL_RIGHTS_SAME     0xffffffffu /* for duplicate and grant: those of the source handle */
 
 /* How a process is isolated. Data, never source: the same .c builds for both. */
 typedef enum {
@@ -49,11 +48,12 @@ typedef enum {
 #define FTL_MAP_WRITE (1u << 1)
 #define FTL_MAP_EXEC  (1u << 2)
 
-/* Object signals, for ftl_object_wait(). */
-#define FTL_SIGNAL_READABLE  (1u << 0)   /* console: input is queued */
-#define FTL_SIGNAL_INTERRUPT (1u << 1)   /* console: Ctrl-C was typed since it was last cleared */
-#define FTL_SIGNAL_EXITED    (1u << 2)   /* process, thread: it has ended */
-#define FTL_SIGNAL_USER_MASK 0xffff0000u /* notification: bits free for its users */
+/* Object signals, for ftl_object_wait() and ftl_poll_add(). */
+#define FTL_SIGNAL_READABLE    (1u << 0) /* there is something to be had: see the type's calls */
+#define FTL_SIGNAL_INTERRUPT   (1u << 1) /* console: Ctrl-C was typed since it was last cleared */
+#define FTL_SIGNAL_EXITED      (1u << 2) /* process, thread: it has ended */
+#define FTL_SIGNAL_WRITABLE    (1u << 3) /* channel: there is room for a message of any size */
+#define FTL_SIGNAL_PEER_CLOSED (1u << 4) /* channel: the other end was closed */
 
 struct ftl_wait_item {
     ftl_handle_t handle;
@@ -61,6 +61,18 @@ struct ftl_wait_item {
     uint32_t signals;  /* out: FTL_SIGNAL_ bits that were set */
 };
 #define FTL_WAIT_MAX 16 /* most items of one ftl_object_wait() */
+
+/* ftl_poll_add(): edge-triggered, reported once for each time the signals are set. Not a signal. */
+#define FTL_POLL_EDGE (1u << 31)
+
+struct ftl_poll_event {
+    uint64_t word;    /* the entry's */
+    uint32_t signals; /* those of interest that are set */
+    uint32_t reserved;
+};
+#define FTL_POLL_EVENTS_MAX 64 /* most events of one ftl_poll_wait() */
+
+#define FTL_TIMER_PERIOD_MIN 100000 /* ns: the shortest period of a timer */
 
 #define FTL_NAME_MAX  32 /* bytes of an object's name, the terminating NUL included */
 #define FTL_PAGE_SIZE 4096u

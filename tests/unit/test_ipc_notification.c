@@ -1,0 +1,138 @@
+/* ipc/notification.c */
+#include "ipc_fakes.h"
+
+#include "calls.gen.h"
+
+#include "host/slab.h"
+#include "ipc/notification.h"
+
+static ftl_handle_t handle;
+static struct notification *notification;
+
+static int setup(void **state)
+{
+    fake_setup(state);
+    handle = fake_ok(sys_notification_create());
+    notification = fake_object(handle);
+    return 0;
+}
+
+static void notification_wait_takes_the_bits_of_its_mask(void **state)
+{
+    (void)state;
+    assert_status(sys_notification_signal(notification, 0xf0), FTL_OK);
+    assert_int_equal(object_signals(&notification->object), FTL_SIGNAL_READABLE);
+    assert_value(sys_notification_wait(notification, 0x3f, FTL_TIME_INFINITE), 0x30);
+    assert_int_equal(object_signals(&notification->object), FTL_SIGNAL_READABLE);
+    assert_value(sys_notification_wait(notification, UINT64_MAX, FTL_TIME_INFINITE), 0xc0);
+    assert_int_equal(object_signals(&notification->object), 0);
+}
+
+static void notification_wait_for_nothing_is_refused(void **state)
+{
+    (void)state;
+    assert_status(sys_notification_wait(notification, 0, FTL_TIME_INFINITE),
+                  FTL_ERR_INVALID_ARGUMENT);
+}
+
+static void notification_wait_without_time_would_block(void **state)
+{
+    (void)state;
+    assert_status(sys_notification_signal(notification, 2), FTL_OK);
+    assert_status(sys_notification_wait(notification, 1, 0), FTL_ERR_WOULD_BLOCK);
+    assert_value(sys_notification_wait(notification, 2, 0), 2);
+}
+
+static void notification_signal_wakes_the_first_that_waits_for_the_bit(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        fake_switch(i);
+        uint64_t mask = i == 0 ? 1 : 6;
+        assert_status(sys_notification_wait(notification, mask, FTL_TIME_INFINITE), CALL_STOPPED);
+    }
+    fake_switch(3);
+    assert_status(sys_notification_signal(notification, 2), FTL_OK);
+    assert_false(fake_is_ready(0));
+    assert_true(fake_is_ready(1));
+    assert_false(fake_is_ready(2));
+    assert_int_equal(object_signals(&notification->object), 0); /* taken at once */
+    assert_status(sys_notification_signal(notification, 5), FTL_OK);
+    assert_value(fake_run(0), 1);
+    assert_value(fake_run(1), 2);
+    assert_value(fake_run(2), 4);
+}
+
+static void notification_wait_times_out(void **state)
+{
+    (void)state;
+    assert_status(sys_notification_wait(notification, 1, 5), CALL_STOPPED);
+    assert_status(fake_expire(0), FTL_ERR_TIMED_OUT);
+    assert_status(sys_notification_signal(notification, 1), FTL_OK);
+    assert_value(sys_notification_clear(notification, 0), 1); /* nobody took it */
+}
+
+static void notification_bits_given_just_before_the_deadline_are_not_lost(void **state)
+{
+    (void)state;
+    assert_status(sys_notification_wait(notification, 1, 5), CALL_STOPPED);
+    assert_status(sys_notification_signal(notification, 1), FTL_OK);
+    assert_value(fake_expire(0), 1);
+}
+
+static void notification_outlives_its_handle_while_waited_for(void **state)
+{
+    (void)state;
+    assert_status(sys_notification_wait(notification, 1, 5), CALL_STOPPED);
+    fake_close(handle);
+    assert_status(fake_expire(0), FTL_ERR_TIMED_OUT);
+}
+
+static void notification_waiter_may_be_killed(void **state)
+{
+    (void)state;
+    assert_status(sys_notification_wait(notification, 1, 5), CALL_STOPPED);
+    fake_kill(0);
+    fake_switch(1);
+    assert_status(sys_notification_signal(notification, 1), FTL_OK);
+    assert_value(sys_notification_wait(notification, 1, 0), 1);
+}
+
+static void notification_clear_returns_the_former_word(void **state)
+{
+    (void)state;
+    assert_status(sys_notification_signal(notification, 0x8000000000000003), FTL_OK);
+    assert_value(sys_notification_clear(notification, 1), 0x8000000000000003);
+    assert_value(sys_notification_clear(notification, UINT64_MAX), 0x8000000000000002);
+    assert_int_equal(object_signals(&notification->object), 0);
+    assert_value(sys_notification_clear(notification, UINT64_MAX), 0);
+}
+
+static void notification_create_without_memory_fails(void **state)
+{
+    (void)state;
+    host_alloc_budget = 0;
+    assert_status(sys_notification_create(), FTL_ERR_NO_MEMORY);
+    host_alloc_budget = -1;
+    fake_processes[0].account->limit = fake_processes[0].account->used;
+    assert_status(sys_notification_create(), FTL_ERR_LIMIT);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fake_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(notification_wait_takes_the_bits_of_its_mask),
+        TEST(notification_wait_for_nothing_is_refused),
+        TEST(notification_wait_without_time_would_block),
+        TEST(notification_signal_wakes_the_first_that_waits_for_the_bit),
+        TEST(notification_wait_times_out),
+        TEST(notification_bits_given_just_before_the_deadline_are_not_lost),
+        TEST(notification_outlives_its_handle_while_waited_for),
+        TEST(notification_waiter_may_be_killed),
+        TEST(notification_clear_returns_the_former_word),
+        TEST(notification_create_without_memory_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

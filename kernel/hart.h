@@ -21,6 +21,7 @@ struct hart {
     uint32_t ipi;              /* IPI_ bits, set by other harts, atomic */
     struct run_queue queue;    /* its lock lets others in */
     struct timer_queue timers; /* its lock lets others in */
+    uint8_t priority;          /* the current thread's, or the last one's; read by all */
     nsec_t slice_end; /* of the current thread's time slice; FTL_TIME_INFINITE while nobody waits */
     nsec_t run_start; /* when the current thread was put on */
     nsec_t timer_armed; /* deadline given to timer_set() */

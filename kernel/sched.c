@@ -1,7 +1,8 @@
 /*
  * The scheduler: see sched.h. A hart's run queue is under its own lock; `idle` says which harts
  * look for work. No wake-up is lost: a hart enters `idle` before it looks at all queues for the
- * last time, and an enqueuer looks at `idle` after its thread is on a queue.
+ * last time, and an enqueuer looks at `idle` after its thread is on a queue. No hart idles while
+ * work waits: who leaves threads on a queue behind, or finds them on its own, wakes one that idles.
  */
 #include "kernel/sched.h"
 
@@ -84,6 +85,23 @@ static void request_reschedule(struct hart *hart)
     }
 }
 
+/* A thread waits on a queue: wakes another hart that idles, which will take it. */
+static void wake_idle_hart(void)
+{
+    uint64_t others = sched_idle_mask() & ~hart_bit(hart_self());
+    if (others != 0) {
+        hart_ipi(&harts[__builtin_ctzl(others)], IPI_RESCHEDULE);
+    }
+}
+
+/* Whether a hart with this current thread's priority and slice is to look at its queue when a
+ * thread comes to it. */
+static bool must_look(const struct hart *hart, uint8_t priority)
+{
+    return priority > __atomic_load_n(&hart->priority, __ATOMIC_RELAXED) ||
+           __atomic_load_n(&hart->slice_end, __ATOMIC_RELAXED) == FTL_TIME_INFINITE;
+}
+
 void sched_enqueue(struct thread *thread)
 {
     struct hart *hart = choose_hart(thread);
@@ -93,17 +111,17 @@ void sched_enqueue(struct thread *thread)
     push(&hart->queue, thread);
     spin_unlock(&hart->queue.lock);
     memory_barrier();
-    bool is_idle = (sched_idle_mask() & hart_bit(hart)) != 0;
-    if (hart == hart_self()) {
-        struct thread *current = hart->current;
-        if (current != NULL &&
-            (priority > current->priority || hart->slice_end == FTL_TIME_INFINITE)) {
-            request_reschedule(hart);
-        }
-    } else if (is_idle ||
-               __atomic_load_n(&hart->slice_end, __ATOMIC_RELAXED) == FTL_TIME_INFINITE) {
+    if (hart == hart_self() && hart->current == NULL) {
+        return; /* about to look at its queue */
+    }
+    if ((sched_idle_mask() & hart_bit(hart)) != 0) {
+        request_reschedule(hart);
+        return;
+    }
+    if (must_look(hart, priority)) {
         request_reschedule(hart);
     }
+    wake_idle_hart(); /* one that has become idle since the choice */
 }
 
 static struct thread *take_from(struct hart *hart)
@@ -173,6 +191,17 @@ void hart_handle_ipi(void)
     hart->resched = true;
 }
 
+/* Whether there is a thread on any queue. */
+static bool any_waits(void)
+{
+    for (unsigned i = 0; i < hart_count; i++) {
+        if (__atomic_load_n(&harts[i].queue.present, __ATOMIC_SEQ_CST) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Waits until there is a thread to run. */
 static struct thread *wait_for_thread(struct hart *hart)
 {
@@ -185,6 +214,9 @@ static struct thread *wait_for_thread(struct hart *hart)
         thread = take_next(hart);
     }
     __atomic_fetch_and(&idle, ~hart_bit(hart), __ATOMIC_SEQ_CST);
+    if (any_waits()) {
+        wake_idle_hart(); /* who enqueued it may have woken this hart, which has one now */
+    }
     __atomic_store_n(&hart->idle_time, hart->idle_time + (time_now() - start), __ATOMIC_RELAXED);
     return thread;
 }
@@ -222,6 +254,7 @@ static void run(struct hart *hart, struct thread *thread)
     __atomic_store_n(&thread->hart, hart->arch.index,
                      __ATOMIC_SEQ_CST); /* before settle() reads kill */
     hart->current = thread;
+    __atomic_store_n(&hart->priority, thread->priority, __ATOMIC_RELAXED);
     hart->switches++;
     hart->run_start = now;
     vmspace_activate(thread->process->vmspace);
@@ -233,8 +266,12 @@ static void run(struct hart *hart, struct thread *thread)
 static void reconsider(struct hart *hart)
 {
     struct thread *current = hart->current;
-    uint32_t rivals = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED) >> current->priority;
+    uint32_t present = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED);
+    uint32_t rivals = present >> current->priority;
     nsec_t now = time_now();
+    if (present != 0) {
+        wake_idle_hart();
+    }
     if (rivals > 1 || (rivals == 1 && hart->slice_end <= now)) {
         sched_stop_current();
         sched_enqueue(current);

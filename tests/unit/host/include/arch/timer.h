@@ -11,4 +11,7 @@ static inline nsec_t time_now(void)
     return __atomic_load_n(&host_time, __ATOMIC_RELAXED);
 }
 
+/* The simulator's (sim/sim.h). */
+void timer_set(nsec_t deadline);
+
 #endif

@@ -1,0 +1,3 @@
+/* Copies to and from processes: the target's interface; the simulator (sim/sim.h) stands in for
+ * what is behind it. */
+#include "arch/riscv/include/arch/uaccess.h"

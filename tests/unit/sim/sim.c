@@ -1,0 +1,705 @@
+/* The simulated machine: see sim.h. Stands in for arch/riscv and the UART. */
+#include "sim/sim.h"
+
+#include <sanitizer/common_interface_defs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include <ftl/call_numbers.h>
+
+#include "arch/platform.h"
+#include "arch/timer.h"
+#include "arch/tlb.h"
+#include "arch/uaccess.h"
+
+#include "host/memory.h"
+#include "host/test.h"
+#include "ipc/futex.h"
+#include "kernel/call.h"
+#include "kernel/console.h"
+#include "kernel/hart.h"
+#include "kernel/loader.h"
+#include "kernel/log.h"
+#include "kernel/process.h"
+#include "kernel/system.h"
+#include "kernel/uart.h"
+#include "mm/page.h"
+#include "mm/slab.h"
+
+#define STACK_SIZE  (256 * KIB)
+#define SPIN_MAX    100000 /* turns of waiting harts without progress before it is a deadlock */
+#define STEP_TIME   1000   /* ns that a piece of process code takes */
+#define POINTS_MAX  20000000
+#define FAIR_POINTS 1000 /* of a hart, after which another goes on whatever the schedule */
+#define TLB_ENTRIES 32
+#define LEAP_ODDS   64 /* of a point where harts may change: that time leaps too */
+
+struct tlb_entry {
+    vaddr_t page; /* 0: free */
+    paddr_t pa;
+    unsigned permissions;
+};
+
+struct fiber {
+    ucontext_t context;
+    void *stack;
+    size_t stack_size;
+    void *fake_stack; /* AddressSanitizer's */
+};
+
+struct sim_hart {
+    struct fiber fiber;
+    bool waiting; /* for an interrupt */
+    bool software_interrupt;
+    bool in_process; /* runs process code */
+    nsec_t timer;
+    paddr_t root;
+    struct tlb_entry tlb[TLB_ENTRIES];
+    size_t tlb_next;
+};
+
+static struct {
+    struct sim_hart harts[SIM_HARTS_MAX];
+    struct fiber main;
+    struct sim_hart *running; /* NULL: the test itself */
+    const struct sim_schedule *schedule;
+    struct host_random random;
+    size_t points;
+    size_t spins; /* turns of waiting since the last progress */
+    paddr_t gate;
+    void (*console_interrupt)(void *context);
+    const char *input;
+} sim;
+
+struct sim_statistics sim_statistics;
+sim_code sim_image_code;
+struct page_table kernel_page_table;
+
+/* entry.S goes on with what a call returned there. */
+struct context *call_finish(struct call_result result);
+
+void sim_point(void);
+void __real_page_free(struct page *page, unsigned order);
+void __wrap_page_free(struct page *page, unsigned order);
+
+void sim_fail(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "simulated machine: ");
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\n  hart %u, point %zu", hart_index(), sim.points);
+    if (sim.schedule != NULL) {
+        fprintf(stderr, " of schedule { .seed = %lu, .odds = %u, .switch_count = %zu",
+                sim.schedule->seed, sim.schedule->odds, sim.schedule->switch_count);
+        for (size_t i = 0; i < sim.schedule->switch_count; i++) {
+            fprintf(stderr, ", { %zu, %u }", sim.schedule->switches[i].point,
+                    sim.schedule->switches[i].choice);
+        }
+        fprintf(stderr, " }");
+    }
+    fprintf(stderr, "\n");
+    abort();
+}
+
+/* --- Fibers --- */
+
+static void fiber_switch(struct fiber *from, struct fiber *to, struct sim_hart *running)
+{
+    sim.running = running;
+    host_hart_index = running == NULL ? 0 : (unsigned)(running - sim.harts);
+    __sanitizer_start_switch_fiber(&from->fake_stack, to->stack, to->stack_size);
+    swapcontext(&from->context, &to->context);
+    __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
+}
+
+static bool has_interrupt(const struct sim_hart *hart)
+{
+    return hart->software_interrupt || host_time >= hart->timer;
+}
+
+static bool can_go_on(const struct sim_hart *hart)
+{
+    return !hart->waiting || has_interrupt(hart);
+}
+
+/* The hart `choice` places after this one among those that can go on; NULL: none but this one. */
+static struct sim_hart *other_hart(const struct sim_hart *from, unsigned choice)
+{
+    struct sim_hart *found[SIM_HARTS_MAX];
+    unsigned count = 0;
+    unsigned first = from == NULL ? 0 : (unsigned)(from - sim.harts) + 1;
+    for (unsigned i = 0; i < hart_count; i++) {
+        struct sim_hart *hart = &sim.harts[(first + i) % hart_count];
+        if (hart != from && can_go_on(hart)) {
+            found[count++] = hart;
+        }
+    }
+    return count == 0 ? NULL : found[choice % count];
+}
+
+static void switch_to(struct sim_hart *hart)
+{
+    struct sim_hart *from = sim.running;
+    if (hart != NULL && hart != from) {
+        sim_statistics.switches++;
+        fiber_switch(&from->fiber, &hart->fiber, hart);
+    }
+}
+
+/* Time goes on to the first deadline of a hart's timer. False: there is none. */
+static bool leap(void)
+{
+    nsec_t next = FTL_TIME_INFINITE;
+    for (unsigned i = 0; i < hart_count; i++) {
+        next = sim.harts[i].timer < next ? sim.harts[i].timer : next;
+    }
+    if (next == FTL_TIME_INFINITE) {
+        return false;
+    }
+    host_time = next > host_time ? next : host_time;
+    sim_statistics.leaps++;
+    return true;
+}
+
+static void random_point(const struct sim_schedule *schedule)
+{
+    if (host_random_below(&sim.random, schedule->odds) != 0) {
+        return;
+    }
+    if (host_random_below(&sim.random, LEAP_ODDS) == 0) {
+        leap();
+    }
+    switch_to(other_hart(sim.running, (unsigned)host_random_below(&sim.random, SIM_HARTS_MAX)));
+}
+
+void sim_point(void)
+{
+    const struct sim_schedule *schedule = sim.schedule;
+    if (sim.running == NULL) {
+        return;
+    }
+    if (sim.points++ == POINTS_MAX) {
+        sim_fail("the harts do not come to rest");
+    }
+    if (schedule->seed != 0) {
+        random_point(schedule);
+        return;
+    }
+    if (sim.points % FAIR_POINTS == 0) {
+        switch_to(other_hart(sim.running, 0));
+    }
+    for (size_t i = 0; i < schedule->switch_count; i++) {
+        if (schedule->switches[i].point == sim.points) {
+            switch_to(other_hart(sim.running, schedule->switches[i].choice));
+        }
+    }
+}
+
+/* What a hart does that waits for another. */
+static void relax(void)
+{
+    if (sim.running == NULL) {
+        sim_fail("the test waits for a hart");
+    }
+    if (sim.spins++ == SPIN_MAX) {
+        sim_fail("deadlock: harts wait for each other");
+    }
+    switch_to(other_hart(sim.running, 0));
+}
+
+size_t sim_points(void)
+{
+    return sim.points;
+}
+
+/* --- Harts --- */
+
+struct arch_hart *arch_hart_self(void)
+{
+    return &harts[hart_index()].arch;
+}
+
+static void handle_interrupts(struct sim_hart *hart)
+{
+    if (hart->software_interrupt) {
+        hart->software_interrupt = false;
+        hart_handle_ipi();
+    }
+    if (host_time >= hart->timer) {
+        sim_statistics.timer_interrupts++;
+        sched_timer_interrupt();
+    }
+}
+
+void hart_wait_for_interrupt(void)
+{
+    struct sim_hart *self = sim.running;
+    if (!has_interrupt(self)) {
+        self->waiting = true;
+        struct sim_hart *next = other_hart(self, 0);
+        if (next != NULL) {
+            switch_to(next);
+        } else if (!leap()) {
+            fiber_switch(&self->fiber, &sim.main, NULL);
+        } else if (!has_interrupt(self)) {
+            switch_to(other_hart(self, 0));
+        }
+        self->waiting = false;
+    }
+    sim.spins = 0;
+    handle_interrupts(self);
+}
+
+void hart_interrupt_self(void)
+{
+    sim.harts[hart_index()].software_interrupt = true;
+}
+
+void hart_send_ipi(uint64_t hart_mask)
+{
+    for (unsigned i = 0; i < hart_count; i++) {
+        sim.harts[i].software_interrupt |= (hart_mask >> i & 1) != 0;
+    }
+}
+
+void hart_halt(void)
+{
+    sim_fail("a hart halts");
+}
+
+uint64_t hart_instructions(void)
+{
+    return 0;
+}
+
+void timer_set(nsec_t deadline)
+{
+    sim.harts[hart_index()].timer = deadline;
+}
+
+/* A pc in a loaded image (no function of the host is there) stands for what the test wants. */
+static sim_code code_at(uint64_t pc)
+{
+    return pc < USER_END || pc >= WINDOW_BASE ? sim_image_code : (sim_code)pc;
+}
+
+/* Notes when no hart does anything about a thread that waits while a hart sleeps. */
+static void note_laziness(void)
+{
+    bool asleep = false;
+    bool waits = false;
+    for (unsigned i = 0; i < hart_count; i++) {
+        const struct sim_hart *hart = &sim.harts[i];
+        if (has_interrupt(hart) || !(hart->waiting || hart->in_process)) {
+            return;
+        }
+        asleep |= hart->waiting;
+        waits |= harts[i].queue.length != 0;
+    }
+    sim_statistics.lazy += asleep && waits;
+}
+
+/* One piece of the code of the process that runs. Returns the context to go on with. */
+static struct context *run_process(struct context *context)
+{
+    struct sim_hart *self = sim.running;
+    sim.spins = 0;
+    host_time += STEP_TIME;
+    self->in_process = true;
+    note_laziness();
+    sim_point();
+    self->in_process = false;
+    if (has_interrupt(self)) {
+        handle_interrupts(self);
+        return sched_resume();
+    }
+    struct sim_call call = { 0 };
+    if (!code_at(context->pc)(context, &call)) {
+        return context;
+    }
+    const struct call_entry *entry = &call_table[call.number];
+    struct call_result result = entry->fn(call.args[0], call.args[1], call.args[2], call.args[3],
+                                          call.args[4], call.args[5]);
+    if (entry->slow != 0) {
+        return call_finish(result);
+    }
+    spin_assert_none_held();
+    context_set_result(context, result.status, result.value);
+    return context;
+}
+
+static void hart_fiber(void)
+{
+    struct fiber *main_fiber = &sim.main;
+    const void *stack;
+    __sanitizer_finish_switch_fiber(NULL, &stack, &main_fiber->stack_size);
+    main_fiber->stack = (void *)(uintptr_t)stack;
+    struct sim_hart *self = sim.running;
+    fiber_switch(&self->fiber, main_fiber, NULL); /* until the first run */
+    struct context *context = sched_resume();
+    for (;;) {
+        context = run_process(context);
+    }
+}
+
+static void start_fiber(struct sim_hart *hart)
+{
+    struct fiber *fiber = &hart->fiber;
+    fiber->stack_size = STACK_SIZE;
+    fiber->stack = malloc(STACK_SIZE);
+    assert_non_null(fiber->stack);
+    assert_int_equal(getcontext(&fiber->context), 0);
+    fiber->context.uc_stack.ss_sp = fiber->stack;
+    fiber->context.uc_stack.ss_size = STACK_SIZE;
+    fiber->context.uc_link = NULL;
+    makecontext(&fiber->context, hart_fiber, 0);
+    fiber_switch(&sim.main, fiber, hart);
+}
+
+static void init_kernel(void)
+{
+    struct boot_info info = { 0 };
+    if (!page_table_init(&kernel_page_table, NULL, NULL)) {
+        sim_fail("no memory for the kernel's page table");
+    }
+    sim.gate = page_to_phys(page_alloc_zeroed(0));
+    slab_init();
+    console_init(&info);
+    vmo_init();
+    vmspace_init();
+    process_init();
+    thread_init();
+    futex_init();
+    loader_init(0);
+    info.uart.device.irq = 1;
+    console_enable_input(&info);
+    system_init(0);
+}
+
+void sim_boot(unsigned count, size_t ram)
+{
+    static const struct sim_schedule quiet = { 0 };
+    host_relax = relax;
+    host_time = 1;
+    host_memory_init(ram);
+    hart_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        harts[i].arch.index = i;
+        harts[i].online = true;
+        sim.harts[i].timer = FTL_TIME_INFINITE;
+        sched_init_hart(&harts[i]);
+        start_fiber(&sim.harts[i]);
+    }
+    init_kernel();
+    for (unsigned i = 0; i < count; i++) {
+        sim.harts[i].root = kernel_page_table.root;
+    }
+    sim_run(&quiet);
+}
+
+void sim_run(const struct sim_schedule *schedule)
+{
+    sim.schedule = schedule;
+    sim.random.state = schedule->seed;
+    sim.points = 0;
+    sim.spins = 0;
+    memset(&sim_statistics, 0, sizeof(sim_statistics));
+    sim.harts[0].software_interrupt = true; /* the test may have put threads on its queue */
+    do {
+        struct sim_hart *hart = other_hart(NULL, 0);
+        if (hart != NULL) {
+            fiber_switch(&sim.main, &hart->fiber, hart);
+        }
+    } while (other_hart(NULL, 0) != NULL || leap());
+}
+
+/* --- Contexts: just the registers --- */
+
+void context_init(struct context *context, vaddr_t entry, uint64_t argument, vaddr_t stack,
+                  vaddr_t tls, vaddr_t sandbox_base)
+{
+    *context = (struct context){ .pc = entry };
+    context->x[REG_SP] = stack;
+    context->x[REG_TP] = tls;
+    context->x[REG_A0] = argument;
+    context->x[REG_GP] = sandbox_base;
+}
+
+void context_save_fpu(struct context *context)
+{
+    (void)context;
+}
+
+void context_activate(struct context *context)
+{
+    for (unsigned i = 0; i < hart_count; i++) {
+        if (harts[i].arch.context == context && i != hart_index()) {
+            sim_fail("a thread runs on hart %u already", i);
+        }
+    }
+    arch_hart_self()->context = context;
+}
+
+void context_deactivate(void)
+{
+    arch_hart_self()->context = NULL;
+}
+
+void context_forget(struct context *context)
+{
+    (void)context;
+}
+
+void context_log(const struct context *context)
+{
+    (void)context;
+}
+
+/* --- TLBs: what a hart has seen in the tables it forgets only when told to --- */
+
+void tlb_load_root(paddr_t root)
+{
+    struct sim_hart *hart = &sim.harts[hart_index()];
+    if (hart->root != root) {
+        hart->root = root;
+        memset(hart->tlb, 0, sizeof(hart->tlb));
+    }
+}
+
+static void forget(struct sim_hart *hart, vaddr_t va, size_t size)
+{
+    for (size_t i = 0; i < TLB_ENTRIES; i++) {
+        if (hart->tlb[i].page - va < size) {
+            hart->tlb[i].page = 0;
+        }
+    }
+}
+
+void tlb_flush_local(vaddr_t va)
+{
+    forget(&sim.harts[hart_index()], ALIGN_DOWN(va, PAGE_SIZE), PAGE_SIZE);
+}
+
+void tlb_flush(uint64_t hart_mask, vaddr_t va, size_t size)
+{
+    hart_mask |= 1UL << hart_index();
+    for (unsigned i = 0; i < hart_count; i++) {
+        if ((hart_mask >> i & 1) != 0) {
+            sim_point();
+            forget(&sim.harts[i], va, size);
+        }
+    }
+}
+
+void tlb_sync_code(void)
+{
+}
+
+/* The translation of a page for this hart; NULL: none. */
+static const struct tlb_entry *translate(struct sim_hart *hart, vaddr_t page)
+{
+    for (size_t i = 0; i < TLB_ENTRIES; i++) {
+        if (hart->tlb[i].page == page) {
+            return &hart->tlb[i];
+        }
+    }
+    struct page_table table = { .root = hart->root };
+    struct tlb_entry entry = { .page = page };
+    if (page == 0 || !page_table_query(&table, page, &entry.pa, &entry.permissions)) {
+        return NULL;
+    }
+    struct tlb_entry *slot = &hart->tlb[hart->tlb_next++ % TLB_ENTRIES];
+    *slot = entry;
+    return slot;
+}
+
+static void check_freed(const struct sim_hart *hart, paddr_t pa, size_t size)
+{
+    unsigned index = (unsigned)(hart - sim.harts);
+    if (hart->root - pa < size) {
+        sim_fail("the page freed is the root of hart %u's tables", index);
+    }
+    for (size_t i = 0; i < TLB_ENTRIES; i++) {
+        if (hart->tlb[i].page != 0 && hart->tlb[i].pa - pa < size) {
+            sim_fail("hart %u's TLB still maps %#lx to a page that is freed", index,
+                     hart->tlb[i].page);
+        }
+    }
+}
+
+/* The linker puts it before the allocator's. */
+void __wrap_page_free(struct page *page, unsigned order)
+{
+    for (unsigned i = 0; i < hart_count; i++) {
+        check_freed(&sim.harts[i], page_to_phys(page), PAGE_SIZE << order);
+    }
+    __real_page_free(page, order);
+}
+
+void sim_check_tlbs(void)
+{
+    for (unsigned i = 0; i < hart_count; i++) {
+        struct page_table table = { .root = sim.harts[i].root };
+        for (size_t j = 0; j < TLB_ENTRIES; j++) {
+            const struct tlb_entry *entry = &sim.harts[i].tlb[j];
+            paddr_t pa;
+            unsigned permissions;
+            if (entry->page != 0 && (!page_table_query(&table, entry->page, &pa, &permissions) ||
+                                     pa != entry->pa || (entry->permissions & ~permissions) != 0)) {
+                sim_fail("hart %u's TLB is behind at %#lx", i, entry->page);
+            }
+        }
+    }
+}
+
+/* --- Memory of processes --- */
+
+/* The host's address of a byte, with this access, as this hart sees it; NULL: it faults. */
+static char *reach(vaddr_t address, unsigned need)
+{
+    const struct tlb_entry *entry =
+        translate(&sim.harts[hart_index()], ALIGN_DOWN(address, PAGE_SIZE));
+    if (entry == NULL || (need & ~entry->permissions) != 0) {
+        return NULL;
+    }
+    return (char *)phys_to_virt(entry->pa) + (address & (PAGE_SIZE - 1));
+}
+
+/* Copies piece by piece; returns what is left. */
+static size_t copy(vaddr_t address, char *kernel, size_t size, bool to_process)
+{
+    while (size > 0) {
+        size_t room = PAGE_SIZE - (address & (PAGE_SIZE - 1));
+        size_t piece = size < room ? size : room;
+        sim_point();
+        char *process = reach(address, to_process ? MMU_WRITE : MMU_READ);
+        if (process == NULL) {
+            return size;
+        }
+        memcpy(to_process ? process : kernel, to_process ? kernel : process, piece);
+        address += piece;
+        kernel += piece;
+        size -= piece;
+    }
+    return 0;
+}
+
+size_t uaccess_copy_in(void *to, vaddr_t from, size_t size)
+{
+    return copy(from, to, size, false);
+}
+
+size_t uaccess_copy_out(vaddr_t to, const void *from, size_t size)
+{
+    return copy(to, (char *)(uintptr_t)from, size, true);
+}
+
+void *sim_access(vaddr_t address, unsigned access)
+{
+    unsigned need = access == FTL_MAP_WRITE  ? MMU_WRITE
+                    : access == FTL_MAP_READ ? MMU_READ
+                                             : MMU_EXEC;
+    char *host = reach(address, need);
+    while (host == NULL) {
+        if (vmspace_fault(process_current()->vmspace, address, access) != FTL_OK) {
+            return NULL;
+        }
+        host = reach(address, need);
+    }
+    return host;
+}
+
+/* --- The rest of the machine --- */
+
+paddr_t gate_page(void)
+{
+    return sim.gate;
+}
+
+paddr_t kernel_image_start(void)
+{
+    return 0;
+}
+
+paddr_t kernel_image_end(void)
+{
+    return 0;
+}
+
+bool plic_enable(uint32_t source, void (*handler)(void *context), void *context)
+{
+    (void)source;
+    (void)context;
+    sim.console_interrupt = handler;
+    return true;
+}
+
+void power_off(uint8_t status)
+{
+    sim_fail("power off with status %u", status);
+}
+
+void power_reboot(void)
+{
+    sim_fail("reboot");
+}
+
+bool log_in_panic(void)
+{
+    return false;
+}
+
+/* The log is not kept. */
+void log_line(const char *format, ...)
+{
+    (void)format;
+}
+
+size_t log_read(uint64_t *position, char *buffer, size_t size)
+{
+    (void)position;
+    (void)buffer;
+    (void)size;
+    return 0;
+}
+
+void sbi_console_write(const char *text, size_t size)
+{
+    (void)text;
+    (void)size;
+}
+
+bool uart_init(struct uart *uart, const struct boot_uart *info)
+{
+    (void)uart;
+    (void)info;
+    return true;
+}
+
+void uart_put(struct uart *uart, uint8_t byte)
+{
+    (void)uart;
+    (void)byte;
+}
+
+int uart_get(struct uart *uart)
+{
+    (void)uart;
+    return sim.input == NULL || *sim.input == '\0' ? -1 : *sim.input++;
+}
+
+void uart_enable_input(struct uart *uart)
+{
+    (void)uart;
+}
+
+void sim_console_input(const char *text)
+{
+    sim.input = text;
+    sim.console_interrupt(NULL);
+}

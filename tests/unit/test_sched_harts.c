@@ -1,0 +1,129 @@
+/* The scheduler of several harts: stealing, wake-ups across harts, nobody idles while work waits.
+ */
+#include "sim/core.h"
+
+#include <ftl/call_numbers.h>
+
+#include "arch/timer.h"
+
+#include "kernel/hart.h"
+
+#define RUNS    2000
+#define WORKERS 6
+
+static struct process *process;
+static unsigned finished;
+static unsigned steps; /* of all that compute */
+
+static bool exits(struct context *context, struct sim_call *call)
+{
+    (void)context;
+    finished++;
+    return core_make(call, FTL_CALL_THREAD_EXIT, 0, 0, 0, 0);
+}
+
+/* Computes for as many steps as its argument says. */
+static bool computes(struct context *context, struct sim_call *call)
+{
+    steps++;
+    return context->x[REG_A0]-- == 0 ? exits(context, call) : false;
+}
+
+/* Computes and sleeps in turn. */
+static bool computes_and_sleeps(struct context *context, struct sim_call *call)
+{
+    uint64_t step = context->x[SIM_VAR(0)]++;
+    if (step == 40) {
+        return exits(context, call);
+    }
+    if (step % 4 != 3) {
+        return false;
+    }
+    return core_make(call, FTL_CALL_THREAD_SLEEP, (uint64_t)time_now() + 500 * (step % 7), 0, 0, 0);
+}
+
+static void set_up_workers(void)
+{
+    finished = 0;
+    process = core_process(FTL_ISOLATION_USER);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        core_thread(process, i % 2 == 0 ? computes : computes_and_sleeps, 30);
+    }
+}
+
+static void check_workers(void)
+{
+    if (finished != WORKERS || process->state != FTL_PROCESS_EXITED) {
+        sim_fail("%u threads finished", finished);
+    }
+    if (sim_statistics.lazy != 0) {
+        sim_fail("a hart slept %zu times while a thread waited", sim_statistics.lazy);
+    }
+    object_put(&process->object);
+}
+
+static const struct core_scenario workers = { set_up_workers, check_workers };
+
+static void no_hart_sleeps_while_a_thread_waits(void **state)
+{
+    (void)state;
+    core_explore(&workers, RUNS);
+    core_explore_switches(&workers, RUNS);
+}
+
+static struct thread *urgent, *rival;
+static unsigned urgent_started, urgent_ran; /* steps there had been by then */
+
+static void start_on_hart_1(struct thread *thread)
+{
+    thread->hart = 1;
+    thread_start(thread);
+    object_put(&thread->object);
+}
+
+/* Gives hart 1 a second thread, so that its slices end, and then the urgent one; and computes on.
+ */
+static bool starts_urgent(struct context *context, struct sim_call *call)
+{
+    uint64_t step = context->x[SIM_VAR(0)]++;
+    if (step == 1000) {
+        start_on_hart_1(rival);
+    } else if (step == 2500) {
+        urgent_started = steps;
+        start_on_hart_1(urgent);
+    }
+    return step == 4000 ? exits(context, call) : false;
+}
+
+static bool is_urgent(struct context *context, struct sim_call *call)
+{
+    urgent_ran = steps;
+    return exits(context, call);
+}
+
+static void thread_of_higher_priority_interrupts_another_hart(void **state)
+{
+    (void)state;
+    ftl_status_t status;
+    process = core_process(FTL_ISOLATION_USER);
+    rival = thread_create(process, SIM_PC(computes), 6000, 0, 0, &status);
+    urgent = thread_create(process, SIM_PC(is_urgent), 0, 0, 0, &status);
+    urgent->priority = PRIORITY_DEFAULT + 1;
+    core_thread(process, starts_urgent, 0);
+    for (unsigned i = 1; i < hart_count; i++) {
+        core_thread(process, computes, 6000);
+    }
+    sim_run(&(struct sim_schedule){ 0 });
+    assert_in_range(urgent_ran - urgent_started, 0, 1000);
+    object_put(&process->object);
+}
+
+int main(void)
+{
+    sim_boot(3, 16 * MIB);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_hart_sleeps_while_a_thread_waits),
+        cmocka_unit_test(thread_of_higher_priority_interrupts_another_hart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

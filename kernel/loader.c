@@ -262,9 +262,6 @@ static ftl_status_t check_isa(const struct process *process, const struct elf_im
 static ftl_status_t load_held(struct process *process, struct vmo *vmo, uint64_t offset,
                               uint64_t size)
 {
-    if (process->image.vmo != NULL) {
-        return FTL_ERR_BAD_STATE;
-    }
     if (offset > vmo->size || size > vmo->size - offset) {
         return FTL_ERR_OUT_OF_RANGE;
     }
@@ -298,12 +295,12 @@ static ftl_status_t load_held(struct process *process, struct vmo *vmo, uint64_t
 
 ftl_status_t process_load(struct process *process, struct vmo *vmo, uint64_t offset, uint64_t size)
 {
-    ftl_status_t status = process_hold_new(process);
+    ftl_status_t status = process_begin_load(process);
     if (status != FTL_OK) {
         return status;
     }
     status = load_held(process, vmo, offset, size);
-    process_release(process);
+    process_end_load(process);
     return status;
 }
 

@@ -154,15 +154,40 @@ bool process_remove_thread(struct process *process, struct thread *thread)
     return last;
 }
 
+static bool is_new(const struct process *process)
+{
+    return process->state == FTL_PROCESS_NEW && !process->ending;
+}
+
 ftl_status_t process_hold_new(struct process *process)
 {
     spin_lock(&process->lock);
-    bool held = process->state == FTL_PROCESS_NEW && !process->ending;
+    bool held = is_new(process);
     if (held) {
         process->users++;
     }
     spin_unlock(&process->lock);
     return held ? FTL_OK : FTL_ERR_BAD_STATE;
+}
+
+ftl_status_t process_begin_load(struct process *process)
+{
+    spin_lock(&process->lock);
+    bool held = is_new(process) && !process->loading && process->image.vmo == NULL;
+    if (held) {
+        process->users++;
+        process->loading = true;
+    }
+    spin_unlock(&process->lock);
+    return held ? FTL_OK : FTL_ERR_BAD_STATE;
+}
+
+void process_end_load(struct process *process)
+{
+    spin_lock(&process->lock);
+    process->loading = false;
+    spin_unlock(&process->lock);
+    process_release(process);
 }
 
 void process_release(struct process *process)
@@ -248,8 +273,7 @@ static ftl_status_t start_first_thread(struct process *process, const void *envi
 ftl_status_t process_start(struct process *process, const void *environ, size_t size)
 {
     spin_lock(&process->lock);
-    bool startable =
-        process->state == FTL_PROCESS_NEW && !process->ending && process->image.vmo != NULL;
+    bool startable = is_new(process) && !process->loading && process->image.vmo != NULL;
     if (startable) {
         process->state = FTL_PROCESS_RUNNING;
         process->users++;

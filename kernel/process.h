@@ -32,6 +32,7 @@ struct process {
     uint32_t isolation;   /* ftl_isolation_t, its vmspace's */
     uint32_t state;       /* ftl_process_state_t */
     bool ending;          /* being killed: no more threads */
+    bool loading;         /* its image is not whole: no start, no second load */
     int32_t exit_status;
     struct list threads;
     uint32_t thread_count;
@@ -66,6 +67,11 @@ struct thread;
  */
 ftl_status_t process_hold_new(struct process *process);
 void process_release(struct process *process);
+
+/* The same for loading its image, which only one may do, once: BAD_STATE for others too. It cannot
+ * start before the end. */
+ftl_status_t process_begin_load(struct process *process);
+void process_end_load(struct process *process);
 
 /* Takes a thread that ends out of its process. Returns whether it was the last: then process_end()
  * must follow. */

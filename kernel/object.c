@@ -1,6 +1,7 @@
 /* Kernel objects: reference counts and signals. Relies on the table of types, object_ops. */
 #include "kernel/object.h"
 
+#include "arch/hart.h"
 #include "kernel/assert.h"
 
 void object_init(struct object *object, enum object_type type)
@@ -32,6 +33,33 @@ bool object_try_get(struct object *object)
     return false;
 }
 
+/*
+ * Objects that a hart has to destroy. Destroying one drops references to others, which would go
+ * ever deeper down the kernel's stack: processes hold handles to processes, and so on. So those
+ * wait here until the first is done. Each hart's own.
+ */
+static struct graveyard {
+    bool busy;        /* the hart is in destroy() */
+    struct list dead; /* object->observers, which are gone by now */
+} graveyards[MAX_HARTS];
+
+static void bury(struct object *object)
+{
+    struct graveyard *graveyard = &graveyards[hart_index()];
+    if (graveyard->busy) {
+        list_push_back(&graveyard->dead, &object->observers);
+        return;
+    }
+    graveyard->busy = true;
+    list_init(&graveyard->dead);
+    while (object != NULL) {
+        object_ops[object->type].destroy(object);
+        struct list *next = list_pop_front(&graveyard->dead);
+        object = next == NULL ? NULL : LIST_ENTRY(next, struct object, observers);
+    }
+    graveyard->busy = false;
+}
+
 void object_put(struct object *object)
 {
     /*
@@ -44,7 +72,7 @@ void object_put(struct object *object)
     }
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     ASSERT(list_empty(&object->observers));
-    object_ops[object->type].destroy(object);
+    bury(object);
 }
 
 void object_close(struct object *object)

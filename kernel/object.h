@@ -56,7 +56,10 @@ extern const struct object_ops object_ops[OBJECT_TYPE_COUNT];
 /* One reference, for the caller. */
 void object_init(struct object *object, enum object_type type);
 void object_get(struct object *object);
-/* Drops a reference; the last destroys the object, which takes locks of any class: hold none. */
+/*
+ * Drops a reference; the last destroys the object, which takes locks of any class: hold none. All
+ * that goes with it is gone on return, unless the caller is itself destroying an object.
+ */
 void object_put(struct object *object);
 
 /* A reference unless the last one is gone already: for finding objects in lists that hold none. */

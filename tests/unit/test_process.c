@@ -248,6 +248,40 @@ static void exit_and_kill_at_once_end_the_process_once(void **state)
     core_explore_switches(&exit_race, RUNS);
 }
 
+/* --- Chains --- */
+
+#define CHAIN 3000
+
+static bool closes_first(struct context *context, struct sim_call *call)
+{
+    if (context->x[SIM_VAR(0)]++ == 0) {
+        return core_make(call, FTL_CALL_HANDLE_CLOSE, world.victim_handle, 0, 0, 0);
+    }
+    return core_make(call, FTL_CALL_THREAD_EXIT, 0, 0, 0, 0);
+}
+
+/* Each holds the only handle to the next; a hart's stack is short. */
+static void chain_of_processes_goes_without_deep_recursion(void **state)
+{
+    (void)state;
+    struct core_counts before = core_count();
+    world.killer = core_process(FTL_ISOLATION_USER);
+    struct process *next = core_process_in(world.killer->vmspace);
+    for (unsigned i = 0; i < CHAIN; i++) {
+        struct process *process = core_process_in(world.killer->vmspace);
+        core_handle(process, &next->object, FTL_RIGHTS_ALL);
+        object_put(&next->object);
+        next = process;
+    }
+    world.victim_handle = core_handle(world.killer, &next->object, FTL_RIGHTS_ALL);
+    object_put(&next->object);
+    core_thread(world.killer, closes_first, 0);
+    sim_run(&(struct sim_schedule){ 0 });
+    assert_int_equal(world.killer->state, FTL_PROCESS_EXITED);
+    object_put(&world.killer->object);
+    core_check_counts(&before);
+}
+
 /* --- Loading and starting --- */
 
 static bool image_exits(struct context *context, struct sim_call *call)
@@ -366,6 +400,7 @@ int main(void)
         cmocka_unit_test(kill_in_every_single_state_leaves_nothing),
         cmocka_unit_test(kill_of_many_threads_in_all_states_leaves_nothing),
         cmocka_unit_test(exit_and_kill_at_once_end_the_process_once),
+        cmocka_unit_test(chain_of_processes_goes_without_deep_recursion),
         cmocka_unit_test(start_while_the_image_is_loaded_waits_for_it),
         cmocka_unit_test(two_loads_of_one_process_leave_one_image),
         cmocka_unit_test(kill_while_loading_or_starting_leaves_nothing),

@@ -5,6 +5,7 @@
 #include "host/test.h"
 
 #include "host/slab.h"
+#include "kernel/call.h"
 #include "kernel/process.h"
 #include "sim/sim.h"
 

@@ -81,32 +81,32 @@ uint32_t sandbox_claim_at(const struct sandbox_claims *claims, size_t index)
     return load_word(claims->table + rank * SANDBOX_CLAIM_SIZE + 4);
 }
 
-uint32_t sandbox_state_mask(const struct sandbox_state *state, uint64_t image_size)
+uint32_t sandbox_state_mask(const struct sandbox_state *state, uint32_t of, uint64_t image_size)
 {
     uint32_t mask = 0;
 
-    for (unsigned int i = 0; i < 32; i++) {
-        if ((SANDBOX_CLAIM_NEAR >> i & 1) != 0 &&
-            sandbox_value_is_near(&state->reg[i], image_size)) {
+    of &= state->known;
+    for (unsigned int i = 0; of != 0; i++, of >>= 1) {
+        if ((of & 1) == 0) {
+            continue;
+        }
+        if (i == SANDBOX_REG_RA ? sandbox_is_pad(state, i)
+                                : sandbox_is_near(state, i, image_size)) {
             mask |= 1u << i;
         }
-    }
-    if (state->reg[SANDBOX_REG_RA].kind == SANDBOX_VALUE_PAD) {
-        mask |= SANDBOX_CLAIM_RA;
     }
     return mask;
 }
 
 void sandbox_state_add(struct sandbox_state *state, uint32_t mask)
 {
-    for (unsigned int i = 0; i < 32; i++) {
-        if ((mask & SANDBOX_CLAIM_NEAR) >> i & 1) {
-            sandbox_set(
-                state, i,
-                (struct sandbox_value){ SANDBOX_VALUE_WINDOW, -SANDBOX_SLACK, SANDBOX_SLACK });
+    static const struct sandbox_value near = { SANDBOX_VALUE_WINDOW, -SANDBOX_SLACK,
+                                               SANDBOX_SLACK };
+    static const struct sandbox_value pad = { SANDBOX_VALUE_PAD, 0, 0 };
+
+    for (unsigned int i = 0; mask != 0; i++, mask >>= 1) {
+        if ((mask & 1) != 0) {
+            sandbox_set(state, i, i == SANDBOX_REG_RA ? pad : near);
         }
-    }
-    if ((mask & SANDBOX_CLAIM_RA) != 0) {
-        sandbox_set(state, SANDBOX_REG_RA, (struct sandbox_value){ SANDBOX_VALUE_PAD, 0, 0 });
     }
 }

@@ -41,8 +41,8 @@ bool sandbox_claims_open(struct sandbox_claims *claims, const uint8_t *table, si
 /* The mask claimed at instruction index; 0 if none is. */
 uint32_t sandbox_claim_at(const struct sandbox_claims *claims, size_t index);
 
-/* The mask of what state says that a claim could say. */
-uint32_t sandbox_state_mask(const struct sandbox_state *state, uint64_t image_size);
+/* Which of the claims in mask `of` hold in state. */
+uint32_t sandbox_state_mask(const struct sandbox_state *state, uint32_t of, uint64_t image_size);
 
 /* Adds what mask says to *state. */
 void sandbox_state_add(struct sandbox_state *state, uint32_t mask);

@@ -42,17 +42,22 @@ static struct sandbox_value image(int64_t offset)
 }
 
 /* The value as a WINDOW value if it is one in any way, else ANY. */
-static struct sandbox_value as_window(const struct sandbox_value *value, uint64_t image_size)
+static struct sandbox_value as_window(struct sandbox_value value, uint64_t image_size)
 {
-    switch (value->kind) {
-    case SANDBOX_VALUE_WINDOW: return *value;
+    switch (value.kind) {
+    case SANDBOX_VALUE_WINDOW: return value;
     case SANDBOX_VALUE_IMAGE: /* the image lies somewhere in the mappable part, as a whole */
-        return window(value->low<0 ? value->low : 0, value->high>(int64_t) image_size
-                          ? value->high - (int64_t)image_size
+        return window(value.low<0 ? value.low : 0, value.high>(int64_t) image_size
+                          ? value.high - (int64_t)image_size
                           : 0);
     case SANDBOX_VALUE_PAD: return window(0, 0);
     default: return any;
     }
+}
+
+struct sandbox_value sandbox_get(const struct sandbox_state *state, unsigned int number_of)
+{
+    return (state->known >> number_of & 1) != 0 ? state->reg[number_of] : any;
 }
 
 void sandbox_set(struct sandbox_state *state, unsigned int number_of, struct sandbox_value value)
@@ -60,7 +65,12 @@ void sandbox_set(struct sandbox_state *state, unsigned int number_of, struct san
     if (number_of == SANDBOX_REG_ZERO) {
         return;
     }
-    state->reg[number_of] = value;
+    if (value.kind == SANDBOX_VALUE_ANY) {
+        state->known &= ~(1u << number_of);
+    } else {
+        state->reg[number_of] = value;
+        state->known |= 1u << number_of;
+    }
     if (number_of == state->word_reg || number_of == state->word_base) {
         state->word_reg = 0;
     }
@@ -68,9 +78,8 @@ void sandbox_set(struct sandbox_state *state, unsigned int number_of, struct san
 
 void sandbox_state_reset(struct sandbox_state *state)
 {
-    for (unsigned int i = 0; i < 32; i++) {
-        state->reg[i] = any;
-    }
+    state->known = 1u << SANDBOX_REG_ZERO | 1u << SANDBOX_REG_SP | 1u << SANDBOX_REG_BASE |
+                   1u << SANDBOX_REG_TLS;
     state->reg[SANDBOX_REG_ZERO] = number(0, 0);
     state->reg[SANDBOX_REG_SP] = window(-SANDBOX_SLACK, SANDBOX_SLACK);
     state->reg[SANDBOX_REG_BASE] = window(-(int64_t)FTL_WINDOW_GUARD, 0);
@@ -82,7 +91,7 @@ void sandbox_state_reset(struct sandbox_state *state)
 void sandbox_state_landing(struct sandbox_state *state)
 {
     sandbox_state_reset(state);
-    state->reg[SANDBOX_REG_RA] = (struct sandbox_value){ SANDBOX_VALUE_PAD, 0, 0 };
+    sandbox_set(state, SANDBOX_REG_RA, (struct sandbox_value){ SANDBOX_VALUE_PAD, 0, 0 });
 }
 
 bool sandbox_is_access(const struct sandbox_insn *insn)
@@ -95,20 +104,26 @@ static int64_t access_size(const struct sandbox_insn *insn)
     return (int64_t)1 << insn->form->argument;
 }
 
-bool sandbox_access_fits(const struct sandbox_value *value, const struct sandbox_insn *insn,
+bool sandbox_access_fits(const struct sandbox_state *state, const struct sandbox_insn *insn,
                          uint64_t image_size)
 {
-    struct sandbox_value at = as_window(value, image_size);
+    struct sandbox_value at = sandbox_get(state, insn->rs1);
 
+    at = as_window(at, image_size);
     return at.kind == SANDBOX_VALUE_WINDOW && at.low + insn->imm_low >= -SANDBOX_REACH &&
            at.high + insn->imm_high + access_size(insn) <= SANDBOX_REACH;
 }
 
-bool sandbox_value_is_near(const struct sandbox_value *value, uint64_t image_size)
+bool sandbox_is_near(const struct sandbox_state *state, unsigned int number_of, uint64_t image_size)
 {
-    struct sandbox_value at = as_window(value, image_size);
+    struct sandbox_value at = as_window(sandbox_get(state, number_of), image_size);
 
     return at.kind == SANDBOX_VALUE_WINDOW && at.low >= -SANDBOX_SLACK && at.high <= SANDBOX_SLACK;
+}
+
+bool sandbox_is_pad(const struct sandbox_state *state, unsigned int number_of)
+{
+    return sandbox_get(state, number_of).kind == SANDBOX_VALUE_PAD;
 }
 
 /*
@@ -119,7 +134,8 @@ static void prove_base(struct sandbox_state *state, const struct sandbox_insn *i
 {
     struct sandbox_value *base = &state->reg[insn->rs1];
 
-    if (base->kind != SANDBOX_VALUE_WINDOW || insn->form->class == SANDBOX_CLASS_SC) {
+    if ((state->known >> insn->rs1 & 1) == 0 || base->kind != SANDBOX_VALUE_WINDOW ||
+        insn->form->class == SANDBOX_CLASS_SC) {
         return;
     }
     if (base->low < -insn->imm_high) {
@@ -149,7 +165,7 @@ static struct sandbox_value add(struct sandbox_value a, struct sandbox_value b, 
     if (a.kind == SANDBOX_VALUE_IMAGE && b.low == b.high) {
         return image(a.low + b.low);
     }
-    a = as_window(&a, image_size);
+    a = as_window(a, image_size);
     return a.kind == SANDBOX_VALUE_ANY ? any : window(a.low + b.low, a.high + b.high);
 }
 
@@ -161,7 +177,7 @@ static struct sandbox_value add_register(const struct sandbox_state *state, stru
         a.high <= WINDOW_MAX) {
         return whole_window;
     }
-    return add(a, state->reg[base_reg], image_size);
+    return add(a, sandbox_get(state, base_reg), image_size);
 }
 
 static struct sandbox_value shift_left(struct sandbox_value value, unsigned int count)
@@ -205,7 +221,7 @@ static struct sandbox_value and_immediate(struct sandbox_value value,
     if (value.kind == SANDBOX_VALUE_NUMBER) {
         return number(value.low + mask + 1, value.high);
     }
-    at = as_window(&value, image_size);
+    at = as_window(value, image_size);
     return at.kind == SANDBOX_VALUE_ANY ? any : window(at.low + mask + 1, at.high);
 }
 
@@ -241,7 +257,7 @@ static struct sandbox_value result(const struct sandbox_state *state,
                                    const struct sandbox_insn *insn, uint64_t pc,
                                    uint64_t image_size)
 {
-    struct sandbox_value a = state->reg[insn->rs1];
+    struct sandbox_value a = sandbox_get(state, insn->rs1);
     unsigned int argument = insn->form->argument;
 
     switch (insn->form->class) {
@@ -254,10 +270,10 @@ static struct sandbox_value result(const struct sandbox_state *state,
     case SANDBOX_CLASS_SRLI: return shift_right(a, (unsigned int)insn->imm_low & 63u);
     case SANDBOX_CLASS_ADD:
         if (insn->rs1 == SANDBOX_REG_BASE) {
-            return add_register(state, state->reg[insn->rs2], insn->rs1, image_size);
+            return add_register(state, sandbox_get(state, insn->rs2), insn->rs1, image_size);
         }
         return add_register(state, a, insn->rs2, image_size);
-    case SANDBOX_CLASS_SUB: return subtract(a, state->reg[insn->rs2], image_size);
+    case SANDBOX_CLASS_SUB: return subtract(a, sandbox_get(state, insn->rs2), image_size);
     case SANDBOX_CLASS_SHADD:
         return add_register(state, shift_left(a, argument), insn->rs2, image_size);
     case SANDBOX_CLASS_SHADDUW:
@@ -272,7 +288,6 @@ static struct sandbox_value result(const struct sandbox_state *state,
 void sandbox_step(struct sandbox_state *state, const struct sandbox_insn *insn, uint64_t pc,
                   uint64_t image_size)
 {
-    struct sandbox_value value = result(state, insn, pc, image_size);
     bool is_word = insn->form->class == SANDBOX_CLASS_LOAD && insn->form->argument == LOG2_WORD &&
                    insn->imm_low == 0 && insn->imm_high == 0;
 
@@ -282,7 +297,7 @@ void sandbox_step(struct sandbox_state *state, const struct sandbox_insn *insn, 
     if (insn->form->destination != SANDBOX_DESTINATION_X) {
         return;
     }
-    sandbox_set(state, insn->rd, value);
+    sandbox_set(state, insn->rd, result(state, insn, pc, image_size));
     if (is_word && insn->rd != insn->rs1 && insn->rd != SANDBOX_REG_ZERO) {
         state->word_reg = insn->rd;
         state->word_base = insn->rs1;
@@ -293,8 +308,8 @@ void sandbox_step(struct sandbox_state *state, const struct sandbox_insn *insn, 
 static struct sandbox_value both(struct sandbox_value a, struct sandbox_value b,
                                  uint64_t image_size)
 {
-    struct sandbox_value at_a = as_window(&a, image_size);
-    struct sandbox_value at_b = as_window(&b, image_size);
+    struct sandbox_value at_a = as_window(a, image_size);
+    struct sandbox_value at_b = as_window(b, image_size);
 
     if (a.kind == SANDBOX_VALUE_PAD || at_b.kind == SANDBOX_VALUE_ANY) {
         return a;
@@ -312,7 +327,7 @@ void sandbox_assume_equal(struct sandbox_state *state, unsigned int a, unsigned 
 {
     unsigned int word = a == SANDBOX_REG_PAD ? b : a;
     bool against_pad = a == SANDBOX_REG_PAD || b == SANDBOX_REG_PAD;
-    struct sandbox_value value = both(state->reg[a], state->reg[b], image_size);
+    struct sandbox_value value = both(sandbox_get(state, a), sandbox_get(state, b), image_size);
 
     if (against_pad && word != SANDBOX_REG_ZERO && word == state->word_reg) {
         sandbox_set(state, state->word_base, (struct sandbox_value){ SANDBOX_VALUE_PAD, 0, 0 });

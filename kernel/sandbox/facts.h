@@ -43,6 +43,7 @@ struct sandbox_value {
 
 struct sandbox_state {
     struct sandbox_value reg[32];
+    uint32_t known;   /* bit r: reg[r] is valid; else nothing is known of r */
     uint8_t word_reg; /* this register holds the word at 0(word_base); 0: none does */
     uint8_t word_base;
 };
@@ -64,13 +65,18 @@ void sandbox_state_reset(struct sandbox_state *state);
 /* What holds at a landing pad: as at a branch target, and ra is the address of a landing pad. */
 void sandbox_state_landing(struct sandbox_state *state);
 
-/* True if an access of size bytes at imm_low..imm_high from value stays in window or guard zones.
- */
-bool sandbox_access_fits(const struct sandbox_value *value, const struct sandbox_insn *insn,
+/* What is known of register number. */
+struct sandbox_value sandbox_get(const struct sandbox_state *state, unsigned int number);
+
+/* True if insn's access stays in window or guard zones. */
+bool sandbox_access_fits(const struct sandbox_state *state, const struct sandbox_insn *insn,
                          uint64_t image_size);
 
-/* True if value lies within SANDBOX_SLACK of the mappable part. */
-bool sandbox_value_is_near(const struct sandbox_value *value, uint64_t image_size);
+/* True if register number lies within SANDBOX_SLACK of the mappable part. */
+bool sandbox_is_near(const struct sandbox_state *state, unsigned int number, uint64_t image_size);
+
+/* True if register number is the address of a landing pad. */
+bool sandbox_is_pad(const struct sandbox_state *state, unsigned int number);
 
 /* True for instructions that access memory through rs1. */
 bool sandbox_is_access(const struct sandbox_insn *insn);

@@ -59,8 +59,10 @@ struct verifier {
 static uint32_t word_at(const struct verifier *v, size_t index)
 {
     const uint8_t *at = v->input->code + index * INSN_SIZE;
+    uint32_t word; /* both RISC-V and our hosts are little-endian */
 
-    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+    __builtin_memcpy(&word, __builtin_assume_aligned(at, INSN_SIZE), sizeof(word));
+    return word;
 }
 
 static uint64_t address_of(const struct verifier *v, size_t index)
@@ -147,15 +149,27 @@ static size_t index_of(const struct verifier *v, uint64_t address)
 
 /* ---- First pass: targets, pads ---- */
 
+/* True if one of the bytes 1 to 3 of word is the landing pad's first. */
+static bool may_start_pad(uint32_t word)
+{
+    uint32_t differs = (word >> 8 | 0xff000000u) ^ 0x00010101u * (FTL_SANDBOX_PAD & 0xffu);
+
+    return ((differs - 0x01010101u) & ~differs & 0x80808080u) != 0;
+}
+
 /* The landing pad's bytes may stand nowhere but where an instruction starts, not even in part at
  * the end. */
 static bool check_pad_bytes(struct verifier *v, size_t index)
 {
     uint32_t word = word_at(v, index);
     bool last = index + 1 == v->count;
-    uint64_t pair = (last ? 0 : (uint64_t)word_at(v, index + 1) << 32) | word;
+    uint64_t pair;
     bool found = false;
 
+    if (!may_start_pad(word)) {
+        return true;
+    }
+    pair = (last ? 0 : (uint64_t)word_at(v, index + 1) << 32) | word;
     for (unsigned int shift = 8; shift < 32; shift += 8) {
         uint32_t mask = last ? UINT32_MAX >> shift : UINT32_MAX;
 
@@ -195,12 +209,12 @@ static bool scan_word(struct verifier *v, size_t index)
 
 static bool stack_is_near(const struct verifier *v)
 {
-    return sandbox_value_is_near(&v->state.reg[SANDBOX_REG_SP], v->input->image_size);
+    return sandbox_is_near(&v->state, SANDBOX_REG_SP, v->input->image_size);
 }
 
 static bool return_address_is_pad(const struct verifier *v)
 {
-    return v->state.reg[SANDBOX_REG_RA].kind == SANDBOX_VALUE_PAD;
+    return sandbox_is_pad(&v->state, SANDBOX_REG_RA);
 }
 
 /* The return address goes to ra, and what stands behind a call is a pad. */
@@ -222,7 +236,7 @@ static bool check_leave(struct verifier *v, size_t index, uint32_t claims)
     uint32_t missing = claims & ~SANDBOX_CLAIM_RA;
 
     if (missing != 0) {
-        missing &= ~sandbox_state_mask(&v->state, v->input->image_size);
+        missing &= ~sandbox_state_mask(&v->state, missing, v->input->image_size);
     }
     return require(v, stack_is_near(v), SANDBOX_RULE_STACK, index) &&
            require(v, (claims & SANDBOX_CLAIM_RA) == 0 || return_address_is_pad(v),
@@ -277,12 +291,12 @@ static bool is_known_target(const struct verifier *v, const struct sandbox_value
 
 static bool follow_indirect(struct verifier *v, const struct sandbox_insn *insn, size_t index)
 {
-    const struct sandbox_value *value = &v->state.reg[insn->rs1];
-    bool checked = value->kind == SANDBOX_VALUE_PAD &&
+    struct sandbox_value value = sandbox_get(&v->state, insn->rs1);
+    bool checked = value.kind == SANDBOX_VALUE_PAD &&
                    (insn->imm_low == 0 || insn->imm_low == (int64_t)INSN_SIZE);
 
     v->live = false;
-    return require(v, checked || is_known_target(v, value, insn->imm_low), SANDBOX_RULE_INDIRECT,
+    return require(v, checked || is_known_target(v, &value, insn->imm_low), SANDBOX_RULE_INDIRECT,
                    index) &&
            check_link(v, insn, index) &&
            check_leave(v, index, insn->rd == SANDBOX_REG_RA ? 0 : SANDBOX_CLAIM_RA);
@@ -290,7 +304,7 @@ static bool follow_indirect(struct verifier *v, const struct sandbox_insn *insn,
 
 static bool follow_access(struct verifier *v, const struct sandbox_insn *insn, size_t index)
 {
-    bool fits = sandbox_access_fits(&v->state.reg[insn->rs1], insn, v->input->image_size);
+    bool fits = sandbox_access_fits(&v->state, insn, v->input->image_size);
 
     if (!require(v, fits, SANDBOX_RULE_ACCESS, index)) {
         return false;

@@ -145,7 +145,7 @@ static unsigned int guard_address(struct rewriter *rw, unsigned int base)
 /* Where control flow can join, sp must be near the window. */
 static void guard_stack(struct rewriter *rw)
 {
-    if (!sandbox_value_is_near(&rw->state.reg[SANDBOX_REG_SP], IMAGE_SIZE)) {
+    if (!sandbox_is_near(&rw->state, SANDBOX_REG_SP, IMAGE_SIZE)) {
         (void)guard_address(rw, SANDBOX_REG_SP);
     }
 }
@@ -159,7 +159,7 @@ static void check_pad(struct rewriter *rw, unsigned int target)
 
 static void guard_return_address(struct rewriter *rw)
 {
-    if (rw->state.reg[SANDBOX_REG_RA].kind != SANDBOX_VALUE_PAD) {
+    if (!sandbox_is_pad(&rw->state, SANDBOX_REG_RA)) {
         emit_mask(rw, SANDBOX_REG_RA, SANDBOX_REG_RA);
         check_pad(rw, SANDBOX_REG_RA);
     }
@@ -179,7 +179,7 @@ static void arrive(struct rewriter *rw, struct asm_span symbol, uint32_t always,
                    uint32_t insertable)
 {
     struct join *join = joins_find(&rw->joins, symbol);
-    uint32_t mask = sandbox_state_mask(&rw->state, IMAGE_SIZE) | always;
+    uint32_t mask = sandbox_state_mask(&rw->state, SANDBOX_CLAIM_ALL, IMAGE_SIZE) | always;
     uint32_t insert;
 
     if (join == NULL || symbol_is_pad(&rw->symbols, symbol)) {
@@ -282,7 +282,7 @@ static void put_indirect(struct rewriter *rw, const struct sandbox_insn *insn)
         emit(rw, "addi\ts9, %s, %" PRId64, sandbox_register_name(target), insn->imm_low);
         target = SANDBOX_REG_SCRATCH;
     }
-    if (rw->state.reg[target].kind != SANDBOX_VALUE_PAD) {
+    if (!sandbox_is_pad(&rw->state, target)) {
         emit_mask(rw, SANDBOX_REG_SCRATCH, target);
         target = SANDBOX_REG_SCRATCH;
         check_pad(rw, target);
@@ -326,7 +326,7 @@ static void rewrite_access(struct rewriter *rw, const struct asm_line *line,
     size_t prefix = (size_t)(address.at - line->whole.at);
     size_t open = address.length;
 
-    if (sandbox_access_fits(&rw->state.reg[base], insn, IMAGE_SIZE)) {
+    if (sandbox_access_fits(&rw->state, insn, IMAGE_SIZE)) {
         put(rw, "%.*s\n", SPAN(line->whole));
     } else {
         base = guard_address(rw, base);

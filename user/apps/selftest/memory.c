@@ -74,7 +74,8 @@ static bool big_blocks_keep_their_bytes_when_they_grow(void)
 
 static bool too_much_memory_is_refused(void)
 {
-    /* The compiler must not know it for malloc: it takes that to succeed and to leave errno alone.
+    /*
+     * The compiler must not know it for malloc: it takes that to succeed and to leave errno alone.
      */
     void *(*volatile allocate)(size_t) = malloc;
     errno = 0;

@@ -6,7 +6,8 @@
 #include <math.h>
 #include <stdbool.h>
 
-/* A complex infinity's direction: the point of the unit square; what is finite or a NaN becomes 0.
+/*
+ * A complex infinity's direction: the point of the unit square; what is finite or a NaN becomes 0.
  */
 #define BOX(value)         ((TYPE)copysign(isinf(value) ? 1.0 : 0.0, (double)(value)))
 #define ZERO_IF_NAN(value) (isnan(value) ? (TYPE)copysign(0.0, (double)(value)) : (value))

@@ -14,7 +14,8 @@
 #define PAGE_MASK  ((size_t)FTL_PAGE_SIZE - 1)
 #define ALL_ACCESS (FTL_MAP_READ | FTL_MAP_WRITE)
 
-/* The process's own vmspace: asked for once, kept. FTL_HANDLE_INVALID when the kernel gives none.
+/*
+ * The process's own vmspace: asked for once, kept. FTL_HANDLE_INVALID when the kernel gives none.
  */
 ftl_handle_t posix_vmspace(void)
 {

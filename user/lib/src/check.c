@@ -6,7 +6,8 @@
 
 _Noreturn void __ftl_check_failed(int kind);
 
-/* Ends the process with a report that names the kind of the check (clang's number) and its place.
+/*
+ * Ends the process with a report that names the kind of the check (clang's number) and its place.
  */
 _Noreturn void __ftl_check_failed(int kind)
 {

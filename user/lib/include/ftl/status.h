@@ -10,7 +10,8 @@ enum {
 #undef FTL_STATUS
 };
 
-/* Returns a static, constant text for any status, "unknown status" for values outside status.def.
+/*
+ * Returns a static, constant text for any status, "unknown status" for values outside status.def.
  */
 const char *ftl_strerror(ftl_status_t status);
 

@@ -338,15 +338,14 @@ static ftl_rights_t rights_for(uint32_t permissions)
     return rights;
 }
 
-/* What a later protect may ask for, given the handle's rights. */
+/* What a later protect may ask for, given the handle's rights: what mapping it so would need. */
 static uint32_t permissions_for(ftl_rights_t rights, ftl_isolation_t isolation)
 {
     uint32_t permissions = 0;
-    permissions |= (rights & FTL_RIGHT_READ) != 0 ? FTL_MAP_READ : 0;
-    permissions |= (rights & FTL_RIGHT_WRITE) != 0 ? FTL_MAP_WRITE : 0;
-    permissions |=
-        (rights & FTL_RIGHT_EXECUTE) != 0 && isolation == FTL_ISOLATION_USER ? FTL_MAP_EXEC : 0;
-    return permissions;
+    for (uint32_t bit = FTL_MAP_READ; bit <= FTL_MAP_EXEC; bit <<= 1) {
+        permissions |= (rights_for(bit) & ~rights) == 0 ? bit : 0;
+    }
+    return isolation == FTL_ISOLATION_USER ? permissions : permissions & ~FTL_MAP_EXEC;
 }
 
 struct call_result sys_vmspace_map(struct vmspace *vmspace, ftl_handle_t vmo_handle,

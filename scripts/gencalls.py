@@ -5,6 +5,7 @@
   gencalls.py calls.def --stubs FILE    C source of the stubs, the same for both isolation modes
   gencalls.py calls.def --kernel DIR    DIR/calls.gen.h and DIR/calls.gen.c: decoding and dispatch
   gencalls.py calls.def --docs FILE     the reference page in Markdown
+  gencalls.py calls.def --tests FILE    C header with a table of the calls' arguments, for unit tests
 """
 import argparse
 import os
@@ -255,6 +256,38 @@ def docs(calls, path):
     write(path, text)
 
 
+def tests(calls, path):
+    """What a test must know to try each call with every bad handle."""
+    text = BANNER + """#ifndef CALLS_TABLE_GEN_H
+#define CALLS_TABLE_GEN_H
+
+#include "kernel/object.h"
+
+struct call_argument {
+    bool is_handle;
+    bool is_pointer;
+    enum object_type type; /* of a handle */
+    ftl_rights_t rights;   /* that it needs */
+};
+
+static const struct call_description {
+    const char *name;
+    bool returns;
+    unsigned count; /* of arguments */
+    struct call_argument args[6];
+} call_descriptions[] = {
+"""
+    for call in calls:
+        text += f'    {{ "{call.name}", {"false" if call.name in NO_RETURN else "true"}, {len(call.args)}, {{\n'
+        for arg in call.args:
+            if arg.object:
+                text += f"        {{ true, false, OBJECT_{arg.object.upper()}, {rights_mask(arg.rights)} }},\n"
+            else:
+                text += f"        {{ false, {'true' if arg.pointer else 'false'}, OBJECT_ANY, 0 }},\n"
+        text += "    } },\n" if call.args else "        { false, false, OBJECT_ANY, 0 },\n    } },\n"
+    write(path, text + "};\n\n#endif\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table")
@@ -262,9 +295,11 @@ def main():
     parser.add_argument("--stubs")
     parser.add_argument("--kernel")
     parser.add_argument("--docs")
+    parser.add_argument("--tests")
     args = parser.parse_args()
     calls = parse(args.table)
-    for option, make in ((args.headers, headers), (args.stubs, stubs), (args.kernel, kernel), (args.docs, docs)):
+    for option, make in ((args.headers, headers), (args.stubs, stubs), (args.kernel, kernel), (args.docs, docs),
+                         (args.tests, tests)):
         if option:
             make(calls, option)
 

@@ -12,4 +12,5 @@ execute_process(
         --stubs ${FTL_GENERATED}/stubs.c
         --kernel ${FTL_GENERATED}
         --docs ${FTL_GENERATED}/docs/calls.md
+        --tests ${FTL_GENERATED}/calls_table.gen.h
     COMMAND_ERROR_IS_FATAL ANY)

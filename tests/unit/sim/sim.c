@@ -18,6 +18,9 @@
 #include "host/memory.h"
 #include "host/test.h"
 #include "ipc/futex.h"
+#include "ipc/notification.h"
+#include "ipc/poll.h"
+#include "ipc/timer.h"
 #include "kernel/call.h"
 #include "kernel/console.h"
 #include "kernel/hart.h"
@@ -375,6 +378,9 @@ static void init_kernel(void)
     process_init();
     thread_init();
     futex_init();
+    notification_init();
+    timer_object_init();
+    poll_init();
     loader_init(0);
     info.uart.device.irq = 1;
     console_enable_input(&info);

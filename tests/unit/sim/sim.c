@@ -660,7 +660,7 @@ bool log_in_panic(void)
     return false;
 }
 
-/* The log is not kept. */
+/* The log is not kept; what is read of it is endless. */
 void log_line(const char *format, ...)
 {
     (void)format;
@@ -668,10 +668,9 @@ void log_line(const char *format, ...)
 
 size_t log_read(uint64_t *position, char *buffer, size_t size)
 {
-    (void)position;
-    (void)buffer;
-    (void)size;
-    return 0;
+    memset(buffer, 'x', size);
+    *position += size;
+    return size;
 }
 
 void sbi_console_write(const char *text, size_t size)

@@ -18,7 +18,8 @@
 #include "mm/vmo.h"
 #include "mm/vmspace.h"
 
-#define COPY_PIECE 512 /* bytes on the stack between a VMO and a process */
+#define COPY_MAX   (64 * KIB) /* bytes copied between two chances for others to run */
+#define COPY_PIECE 512        /* bytes on the stack between a VMO and a process */
 
 /* Called by entry.S after a slow call: what to resume. */
 struct context *call_finish(struct call_result result);
@@ -410,38 +411,86 @@ struct call_result sys_vmo_size(struct vmo *vmo)
     return call_value(vmo->size);
 }
 
-struct call_result sys_vmo_read(struct vmo *vmo, uint64_t offset, vaddr_t data, size_t size)
+/* Copies up to COPY_MAX bytes between the VMO and the current process. */
+static ftl_status_t vmo_copy_part(const struct vmo_copy *copy, size_t size)
 {
     char buffer[COPY_PIECE];
-    if (offset > vmo->size || size > vmo->size - offset) {
-        return call_status(FTL_ERR_OUT_OF_RANGE);
-    }
     ftl_status_t status = FTL_OK;
     for (size_t done = 0; done < size && status == FTL_OK;) {
         size_t piece = size - done < sizeof(buffer) ? size - done : sizeof(buffer);
-        status = vmo_read(vmo, offset + done, buffer, piece);
-        if (status == FTL_OK) {
-            status = copy_out(data + done, buffer, piece);
+        if (copy->write) {
+            status = copy_in(buffer, copy->data + done, piece);
+        } else {
+            status = vmo_read(copy->vmo, copy->offset + done, buffer, piece);
+        }
+        if (status == FTL_OK && copy->write) {
+            status = vmo_write(copy->vmo, copy->offset + done, buffer, piece);
+        } else if (status == FTL_OK) {
+            status = copy_out(copy->data + done, buffer, piece);
         }
         done += piece;
     }
-    return call_status(status);
+    return status;
+}
+
+static struct call_result vmo_copy_resume(struct thread *thread);
+
+/* A killed thread's copy ends here: its reference goes. */
+static void vmo_copy_cleanup(struct thread *thread)
+{
+    struct vmo_copy *copy = &thread->wait.copy;
+    if (__atomic_load_n(&thread->kill, __ATOMIC_ACQUIRE) != 0) {
+        object_put(&copy->vmo->object);
+        copy->vmo = NULL;
+    }
+}
+
+/* Copies the first part; with more to do the thread stops, ready, so that others and interrupts
+ * come in between. */
+static struct call_result vmo_copy(struct vmo_copy copy)
+{
+    size_t part = copy.size < COPY_MAX ? copy.size : COPY_MAX;
+    ftl_status_t status = vmo_copy_part(&copy, part);
+    if (status != FTL_OK || part == copy.size) {
+        return call_status(status);
+    }
+    copy.offset += part;
+    copy.data += part;
+    copy.size -= part;
+    object_get(&copy.vmo->object);
+    struct wait *wait = thread_wait_begin(vmo_copy_resume, vmo_copy_cleanup);
+    wait->copy = copy;
+    thread_notify(thread_current());
+    return thread_wait_commit(FTL_TIME_INFINITE);
+}
+
+static struct call_result vmo_copy_resume(struct thread *thread)
+{
+    struct vmo_copy copy = thread->wait.copy;
+    if (copy.vmo == NULL) {
+        return call_status(FTL_ERR_CANCELLED);
+    }
+    struct call_result result = vmo_copy(copy);
+    object_put(&copy.vmo->object);
+    return result;
+}
+
+static struct call_result vmo_copy_checked(struct vmo_copy copy)
+{
+    if (copy.offset > copy.vmo->size || copy.size > copy.vmo->size - copy.offset) {
+        return call_status(FTL_ERR_OUT_OF_RANGE);
+    }
+    return vmo_copy(copy);
+}
+
+struct call_result sys_vmo_read(struct vmo *vmo, uint64_t offset, vaddr_t data, size_t size)
+{
+    return vmo_copy_checked(
+        (struct vmo_copy){ .vmo = vmo, .offset = offset, .data = data, .size = size });
 }
 
 struct call_result sys_vmo_write(struct vmo *vmo, uint64_t offset, vaddr_t data, size_t size)
 {
-    char buffer[COPY_PIECE];
-    if (offset > vmo->size || size > vmo->size - offset) {
-        return call_status(FTL_ERR_OUT_OF_RANGE);
-    }
-    ftl_status_t status = FTL_OK;
-    for (size_t done = 0; done < size && status == FTL_OK;) {
-        size_t piece = size - done < sizeof(buffer) ? size - done : sizeof(buffer);
-        status = copy_in(buffer, data + done, piece);
-        if (status == FTL_OK) {
-            status = vmo_write(vmo, offset + done, buffer, piece);
-        }
-        done += piece;
-    }
-    return call_status(status);
+    return vmo_copy_checked((struct vmo_copy){
+        .vmo = vmo, .offset = offset, .data = data, .size = size, .write = true });
 }

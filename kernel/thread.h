@@ -42,6 +42,15 @@ struct objects_wait {
     nsec_t deadline;
 };
 
+/* What is left to do of a vmo_read or vmo_write. */
+struct vmo_copy {
+    struct vmo *vmo; /* a reference while the thread is stopped */
+    uint64_t offset;
+    vaddr_t data;
+    size_t size;
+    bool write; /* into the VMO */
+};
+
 /* A wait of console_read. */
 struct console_wait {
     struct observer observer;
@@ -86,6 +95,7 @@ struct wait {
         struct futex_wait futex;
         struct objects_wait objects;
         struct console_wait console;
+        struct vmo_copy copy;
         struct notification_wait notification;
         struct poll_wait poll;
     };

@@ -78,11 +78,20 @@ def declare(ctype, name):
     return f"{ctype}{name}" if ctype.endswith("*") else f"{ctype} {name}"
 
 
+def read_lines(path):
+    """Yields (number, line); a line that ends with a comma in a call goes on in the next."""
+    begun = ""
+    for number, line in enumerate(open(path, encoding="utf-8"), 1):
+        line = f"{begun} {line.strip()}" if begun else line.rstrip()
+        begun = line if line.endswith(",") and re.match(r"(slow )?call ", line) else ""
+        if not begun:
+            yield number, line
+
+
 def parse(path):
     calls = []
-    for number, line in enumerate(open(path, encoding="utf-8"), 1):
+    for number, line in read_lines(path):
         where = f"{path}:{number}"
-        line = line.rstrip()
         if not line or line.startswith("#"):
             continue
         if line.startswith("    ") and calls:

@@ -1,4 +1,4 @@
-"""Booting to the prompt, firmware included, stays within its budget of instructions, at any number of harts: see tests/bench/boot.py."""
+"""Booting to the prompt, firmware included, keeps to its budget of instructions: see tests/bench/boot.py."""
 import functools
 import os
 import sys

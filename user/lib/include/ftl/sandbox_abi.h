@@ -26,8 +26,8 @@
 #define FTL_GATE_SIZE   4096
 
 /*
- * A section of this type (not loaded) in a sandbox ELF holds what its producer claims to hold at branch
- * targets: see kernel/sandbox/claims.h. It may be missing.
+ * A section of this type (not loaded) in a sandbox ELF holds what its producer claims to hold at
+ * branch targets: see kernel/sandbox/claims.h. It may be missing.
  */
 #define FTL_CLAIMS_SECTION ".ftl.claims"
 #define FTL_CLAIMS_TYPE    0x80f71001

@@ -63,7 +63,8 @@ bool text_has_word(struct text text, const char *word);
  * one, or over 64 bits. */
 bool text_parse_size(struct text text, uint64_t *bytes);
 
-/* Copies with a NUL. Returns false, with an empty buffer, when it does not fit or contains a NUL.
+/*
+ * Copies with a NUL. Returns false, with an empty buffer, when it does not fit or contains a NUL.
  */
 bool text_copy(struct text text, char *buffer, size_t size);
 

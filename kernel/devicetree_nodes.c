@@ -123,7 +123,8 @@ static bool visit_cpus(struct dt_parser *parser)
     return true;
 }
 
-/* Returns the BOOT_ISA_ bits, by the new pair of properties when it is there, else by the old one.
+/*
+ * Returns the BOOT_ISA_ bits, by the new pair of properties when it is there, else by the old one.
  */
 static uint32_t get_isa(const struct dt_parser *parser)
 {
@@ -638,7 +639,8 @@ static int find_stdout(struct dt_parser *parser, uint32_t *speed)
     return fdt_path_offset_namelen(parser->dtb, path, (int)size);
 }
 
-/* Drops the UARTs that cannot be used, then takes the one that stdout-path names, else the first.
+/*
+ * Drops the UARTs that cannot be used, then takes the one that stdout-path names, else the first.
  */
 static void finish_uart(struct dt_parser *parser)
 {

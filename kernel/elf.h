@@ -15,7 +15,8 @@
 
 /* Access to the file. */
 struct elf_reader {
-    /* Copies [offset, offset + size) of the file; never called beyond `size`. False: it could not.
+    /*
+     * Copies [offset, offset + size) of the file; never called beyond `size`. False: it could not.
      */
     bool (*read)(void *context, uint64_t offset, void *buffer, size_t size);
     void *context;

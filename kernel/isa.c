@@ -54,7 +54,8 @@ uint32_t isa_parse_extension(const char *name, size_t size)
     return 0;
 }
 
-/* Returns where a version such as `2` or `2p1` that starts at `at` ends; `at` when there is none.
+/*
+ * Returns where a version such as `2` or `2p1` that starts at `at` ends; `at` when there is none.
  */
 static size_t skip_version(const char *text, size_t size, size_t at)
 {

@@ -92,7 +92,8 @@ void process_check_failed(uint32_t kind, vaddr_t pc);
 /* Fills in what process_info returns. */
 void process_describe(struct process *process, struct ftl_process_info *info);
 
-/* The process with the least pid greater than `after`, with a reference; NULL when there is none.
+/*
+ * The process with the least pid greater than `after`, with a reference; NULL when there is none.
  */
 struct process *process_next(uint64_t after);
 

@@ -1,4 +1,5 @@
-/* The kernel's function table; see symbols.h. The layout is that which scripts/mksymbols.py writes.
+/*
+ * The kernel's function table; see symbols.h. The layout is that which scripts/mksymbols.py writes.
  */
 #include "kernel/symbols.h"
 

@@ -18,9 +18,10 @@
  * A chunk is the memory of a block of the largest order. Its part of the page array is cleared when
  * its first page is used, so that boot does not pay for RAM that nobody needs yet.
  */
-#define CHUNK_PAGES      ((size_t)1 << PAGE_MAX_ORDER)
-#define CHUNK_SIZE       (CHUNK_PAGES << PAGE_SHIFT)
-#define CHUNK_COUNT      (DIRECT_MAP_SIZE / CHUNK_SIZE + 1) /* the first and the last may be partial */
+#define CHUNK_PAGES ((size_t)1 << PAGE_MAX_ORDER)
+#define CHUNK_SIZE  (CHUNK_PAGES << PAGE_SHIFT)
+/* the first and the last may be partial */
+#define CHUNK_COUNT      (DIRECT_MAP_SIZE / CHUNK_SIZE + 1)
 #define CHUNK_WORD_BITS  64
 #define CHUNK_WORD_COUNT ((CHUNK_COUNT + CHUNK_WORD_BITS - 1) / CHUNK_WORD_BITS)
 

@@ -1,4 +1,5 @@
-/* Clock and timer: the `time` CSR, and stimecmp (Sstc) or SBI for the interrupt. See arch/timer.h.
+/*
+ * Clock and timer: the `time` CSR, and stimecmp (Sstc) or SBI for the interrupt. See arch/timer.h.
  */
 #include "arch/timer.h"
 

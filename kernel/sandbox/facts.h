@@ -54,11 +54,13 @@ struct sandbox_state {
  */
 #define SANDBOX_REACH      (2 * (int64_t)FTL_WINDOW_GUARD)
 #define SANDBOX_NUMBER_MAX ((int64_t)1 << 33)
-/* How far outside of the mappable part sp, or a register claimed, may be where control flow joins.
+/*
+ * How far outside of the mappable part sp, or a register claimed, may be where control flow joins.
  */
 #define SANDBOX_SLACK ((int64_t)FTL_WINDOW_GUARD + 0x10000)
 
-/* What holds at every branch target: of the general registers nothing; gp, tp, s11 and sp always.
+/*
+ * What holds at every branch target: of the general registers nothing; gp, tp, s11 and sp always.
  */
 void sandbox_state_reset(struct sandbox_state *state);
 

@@ -178,7 +178,8 @@ static bool check_pad_bytes(struct verifier *v, size_t index)
     return require(v, !found, SANDBOX_RULE_PAD_BYTES, index);
 }
 
-/* Marks where a branch or direct jump goes to. One that goes nowhere is refused by the second pass.
+/*
+ * Marks where a branch or direct jump goes to. One that goes nowhere is refused by the second pass.
  */
 static void scan_transfer(const struct verifier *v, size_t index)
 {
@@ -274,7 +275,8 @@ static bool follow_direct(struct verifier *v, const struct sandbox_insn *insn, s
     return check_leave(v, index, claims);
 }
 
-/* A jump to an address in a register that is known exactly must go to a pad, or right behind one.
+/*
+ * A jump to an address in a register that is known exactly must go to a pad, or right behind one.
  */
 static bool is_known_target(const struct verifier *v, const struct sandbox_value *value,
                             int64_t imm)

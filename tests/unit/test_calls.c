@@ -105,7 +105,8 @@ static void close_args(const struct call_description *call, const uint64_t args[
     }
 }
 
-/* Makes the call with this value in one argument; it must fail so, and change nothing that counts.
+/*
+ * Makes the call with this value in one argument; it must fail so, and change nothing that counts.
  */
 static void expect(unsigned number, unsigned argument, uint64_t value, ftl_status_t status)
 {

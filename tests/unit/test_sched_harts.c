@@ -1,4 +1,5 @@
-/* The scheduler of several harts: stealing, wake-ups across harts, nobody idles while work waits.
+/*
+ * The scheduler of several harts: stealing, wake-ups across harts, nobody idles while work waits.
  */
 #include "sim/core.h"
 
@@ -81,7 +82,8 @@ static void start_on_hart_1(struct thread *thread)
     object_put(&thread->object);
 }
 
-/* Gives hart 1 a second thread, so that its slices end, and then the urgent one; and computes on.
+/*
+ * Gives hart 1 a second thread, so that its slices end, and then the urgent one; and computes on.
  */
 static bool starts_urgent(struct context *context, struct sim_call *call)
 {

@@ -216,6 +216,7 @@ ftl_status_t ftl_system_info(ftl_handle_t system, struct ftl_system_info *info)
         .memory_kernel = 1 << 20,
         .harts_online = 4,
         .uptime = INT64_C(3723004000000),
+        .firmware_instructions = 12000000,
         .processes = 7,
         .threads = 9,
     };
@@ -520,7 +521,10 @@ static void system_commands_show_what_the_system_says(void **state)
           "total       65536 KiB\nfree        32768 KiB\nkernel       1024 KiB\n"
           "    1 loop                      0 KiB of          0 KiB\n",
           0);
-    check("uptime", "up 1:02:03.004, harts: 4, processes: 7, threads: 9\n", 0);
+    check("uptime",
+          "up 1:02:03.004, harts: 4, processes: 7, threads: 9\n"
+          "firmware: 12000000 instructions, kernel entry to first prompt: 0 instructions\n",
+          0);
     check("uptime now", "usage: uptime\n", 2);
 }
 

@@ -1,4 +1,5 @@
-/* vmspaces against a flat model of pages; charges; every failure of memory; TLBs of several harts.
+/*
+ * vmspaces against a flat model of pages; charges; every failure of memory; TLBs of several harts.
  */
 #include "sim/core.h"
 

@@ -13,7 +13,8 @@
 #define IMM12_LOW       (-2048)
 #define IMM12_HIGH      2047
 #define IMM20_SHIFT     12
-#define TLS_SPAN        0x10000 /* what %tprel_hi is taken to reach; the verifier sees the real value */
+/* what %tprel_hi is taken to reach; the verifier sees the real value */
+#define TLS_SPAN 0x10000
 
 bool asm_is(struct asm_span span, const char *text)
 {

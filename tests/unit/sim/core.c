@@ -1,4 +1,5 @@
-/* Helpers of tests of the core: see core.h. The verifier is a stand-in that reads all of the code.
+/*
+ * Helpers of tests of the core: see core.h. The verifier is a stand-in that reads all of the code.
  */
 #include "sim/core.h"
 

@@ -28,7 +28,8 @@ struct process *core_process(ftl_isolation_t isolation);
 /* One more in the same vmspace. */
 struct process *core_process_in(struct vmspace *vmspace);
 
-/* Starts a thread of the process, as the process itself would: in `code`, with the argument in a0.
+/*
+ * Starts a thread of the process, as the process itself would: in `code`, with the argument in a0.
  */
 void core_thread(struct process *process, sim_code code, uint64_t argument);
 

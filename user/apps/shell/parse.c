@@ -99,7 +99,8 @@ static bool emit(struct scanner *s, const char *text, size_t size)
     return true;
 }
 
-/* Finds the name after a `$`, and moves past it. Size 0: there is none, the `$` stands for itself.
+/*
+ * Finds the name after a `$`, and moves past it. Size 0: there is none, the `$` stands for itself.
  */
 static bool scan_name(struct scanner *s, const char **name, size_t *size)
 {
@@ -211,7 +212,8 @@ static bool scan_word(struct scanner *s, bool *quoted)
     return true;
 }
 
-/* Scans a word into words->text and takes it as the next one, unless variables made nothing of it.
+/*
+ * Scans a word into words->text and takes it as the next one, unless variables made nothing of it.
  */
 static bool collect_word(struct scanner *s)
 {

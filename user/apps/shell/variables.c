@@ -1,4 +1,5 @@
-/* The shell's variables: a few names with text values, and $? and $!, which the shell keeps itself.
+/*
+ * The shell's variables: a few names with text values, and $? and $!, which the shell keeps itself.
  */
 #include <inttypes.h>
 #include <stdio.h>

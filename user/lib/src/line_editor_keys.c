@@ -48,7 +48,8 @@ static size_t utf8_size(uint8_t lead)
     return lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
 }
 
-/* Whole characters only, so that the screen never shows half of one. Malformed bytes are dropped.
+/*
+ * Whole characters only, so that the screen never shows half of one. Malformed bytes are dropped.
  */
 static enum ftl_key decode_text(struct ftl_key_decoder *decoder, uint8_t byte)
 {

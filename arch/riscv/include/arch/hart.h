@@ -39,7 +39,8 @@ static inline unsigned hart_index(void)
     return arch_hart_self()->index;
 }
 
-/* To be called in loops that wait for another hart. Encodes Zihintpause's pause, a no-op elsewhere.
+/*
+ * To be called in loops that wait for another hart. Encodes Zihintpause's pause, a no-op elsewhere.
  */
 static inline void arch_relax(void)
 {

@@ -42,7 +42,8 @@ void sbi_console_write(const char *text, size_t size);
 void plic_init(const struct boot_info *info);
 /* For each hart: lets it receive interrupts. */
 void plic_init_hart(void);
-/* Calls handler(context) on interrupts of the source from now on. At most one handler per source.
+/*
+ * Calls handler(context) on interrupts of the source from now on. At most one handler per source.
  */
 bool plic_enable(uint32_t source, void (*handler)(void *context), void *context);
 

@@ -1,4 +1,5 @@
-/* The clock and the per-hart timer interrupt (Sstc's stimecmp where there, SBI's set_timer else).
+/*
+ * The clock and the per-hart timer interrupt (Sstc's stimecmp where there, SBI's set_timer else).
  */
 #ifndef ARCH_TIMER_H
 #define ARCH_TIMER_H

@@ -35,7 +35,8 @@
 /* Content of the note (owner "FTL", type 1) in every FTL ELF: four 32-bit words. */
 #define FTL_NOTE_TYPE        1
 #define FTL_NOTE_ABI_VERSION 1 /* word 0 */
-/* word 1: ftl_isolation_t. word 2: flavour. word 3: ISA extensions the code needs, FTL_ISA_ bits.
+/*
+ * word 1: ftl_isolation_t. word 2: flavour. word 3: ISA extensions the code needs, FTL_ISA_ bits.
  */
 #define FTL_FLAVOUR_NONE 0
 #define FTL_FLAVOUR_TRAP 1

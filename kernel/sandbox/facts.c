@@ -196,6 +196,31 @@ static struct sandbox_value shift_right(struct sandbox_value value, unsigned int
     return count < 64 - FTL_WINDOW_SHIFT ? any : number(0, (int64_t)(UINT64_MAX >> count));
 }
 
+/* srliw: the low word, shifted, and then sign-extended. */
+static struct sandbox_value shift_word_right(struct sandbox_value value, unsigned int count)
+{
+    if (count == 0) {
+        return number(INT32_MIN, INT32_MAX);
+    }
+    if (value.kind == SANDBOX_VALUE_NUMBER && value.low >= 0 && value.high <= WINDOW_MAX) {
+        return number(0, value.high >> count);
+    }
+    return number(0, (int64_t)(UINT32_MAX >> count));
+}
+
+/* What is at most as large, as an unsigned number, as both a and b: a & b, and the lesser of them.
+ */
+static struct sandbox_value at_most(struct sandbox_value a, struct sandbox_value b)
+{
+    bool a_bounds = a.kind == SANDBOX_VALUE_NUMBER && a.low >= 0;
+    bool b_bounds = b.kind == SANDBOX_VALUE_NUMBER && b.low >= 0;
+
+    if (a_bounds && (!b_bounds || a.high < b.high)) {
+        return number(0, a.high);
+    }
+    return b_bounds ? number(0, b.high) : any;
+}
+
 /* The low 32 bits of value as an unsigned number. */
 static struct sandbox_value low_word(struct sandbox_value value)
 {
@@ -268,6 +293,9 @@ static struct sandbox_value result(const struct sandbox_state *state,
     case SANDBOX_CLASS_ANDI: return and_immediate(a, insn, image_size);
     case SANDBOX_CLASS_SLLI: return shift_left(a, (unsigned int)insn->imm_low & 63u);
     case SANDBOX_CLASS_SRLI: return shift_right(a, (unsigned int)insn->imm_low & 63u);
+    case SANDBOX_CLASS_SRLIW: return shift_word_right(a, (unsigned int)insn->imm_low & 31u);
+    case SANDBOX_CLASS_AND:
+    case SANDBOX_CLASS_MINU: return at_most(a, sandbox_get(state, insn->rs2));
     case SANDBOX_CLASS_ADD:
         if (insn->rs1 == SANDBOX_REG_BASE) {
             return add_register(state, sandbox_get(state, insn->rs2), insn->rs1, image_size);

@@ -154,6 +154,16 @@ static void guard_moves_out_of_a_loop(void **state)
                ".L1", "0x400") "\tlw\ta1, 0(a0)\n\tbne\ta1, zero, .L1\n\tunimp\n"));
 }
 
+static void copied_pointer_is_guarded_before_the_copy(void **state)
+{
+    (void)state;
+    expect(F("\taddi\ts0, a0, 0\n\tlw\ta1, 0(a0)\n\tlw\ta1, 0(s0)\n\tunimp\n"), &mask,
+           F_OUT(MASK("a0") "\taddi\ts0, a0, 0\n\tlw\ta1, 0(a0)\n\tlw\ta1, 0(s0)\n\tunimp\n"));
+    /* but not if nobody accesses memory through either */
+    expect(F("\taddi\ts0, a0, 0\n\tlw\ta1, 0(sp)\n\tunimp\n"), &mask,
+           F_OUT("\taddi\ts0, a0, 0\n\tlw\ta1, 0(sp)\n\tunimp\n"));
+}
+
 static void guard_stays_where_the_access_may_not_happen(void **state)
 {
     (void)state;
@@ -328,6 +338,7 @@ int main(void)
         cmocka_unit_test(facts_are_claimed_around_a_loop),
         cmocka_unit_test(facts_that_one_way_lacks_are_not_claimed),
         cmocka_unit_test(guard_moves_out_of_a_loop),
+        cmocka_unit_test(copied_pointer_is_guarded_before_the_copy),
         cmocka_unit_test(guard_stays_where_the_access_may_not_happen),
         cmocka_unit_test(guard_does_not_move_over_a_call),
         cmocka_unit_test(local_function_needs_no_pad_and_keeps_facts),

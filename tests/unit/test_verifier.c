@@ -348,6 +348,25 @@ static void bounded_sums_keep_a_fact(void **state)
     REFUSE("ACCESS", 3, PAD, MASK(A0), ADD(A0, A0, A0), LD(A2, 0, A0), RET);
 }
 
+static void ranges_of_numbers_are_followed(void **state)
+{
+    (void)state;
+    ACCEPT(PAD, LBU(A1, 0, SP), AND(A1, A1, A2), SH3ADD(A1, A1, SP), LD(A2, 0, A1), RET);
+    ACCEPT(PAD, LBU(A1, 0, SP), MINU(A1, A2, A1), SH3ADD(A1, A1, SP), LD(A2, 0, A1), RET);
+    ACCEPT(PAD, SRLIW(A1, A1, 16), SH3ADD(A1, A1, SP), LD(A2, 0, A1), RET);
+    ACCEPT(PAD, LWU(A1, 0, SP), SRLI(A1, A1, 20), SH3ADD(A1, A1, SP), LD(A2, 0, A1), RET);
+    REFUSE("ACCESS", 4, PAD, ADDI(A1, ZERO, -1), AND(A1, A1, A2), SH3ADD(A1, A1, SP), LD(A2, 0, A1),
+           RET);
+    REFUSE("ACCESS", 4, PAD, ADDI(A1, ZERO, -1), MINU(A1, A1, A2), SH3ADD(A1, A1, SP),
+           LD(A2, 0, A1), RET);
+    REFUSE("ACCESS", 3, PAD, SRLIW(A1, A1, 0), ADD(A1, A1, SP), LD(A2, 0, A1), RET);
+    /* srliw by 0 sign-extends */
+    REFUSE("ACCESS", 4, PAD, LWU(A1, 0, SP), SRLIW(A1, A1, 0), ADD(A1, A1, GP), LD(A2, 0, A1), RET);
+    REFUSE("ACCESS", 3, PAD, SRLIW(A1, A1, 8), SH3ADD(A1, A1, SP), LD(A2, 0, A1), RET);
+    REFUSE("ACCESS", 4, PAD, LW(A1, 0, SP), SRLI(A1, A1, 20), SH3ADD(A1, A1, SP), LD(A2, 0, A1),
+           RET);
+}
+
 /* Repeats body until a straight run of it would leave window and guard zones. */
 static void drift(uint32_t step, bool good)
 {
@@ -728,6 +747,7 @@ int main(void)
         cmocka_unit_test(access_proves_its_own_pointer),
         cmocka_unit_test(failed_sc_proves_nothing),
         cmocka_unit_test(bounded_sums_keep_a_fact),
+        cmocka_unit_test(ranges_of_numbers_are_followed),
         cmocka_unit_test(many_small_steps_add_up),
         cmocka_unit_test(numbers_do_not_overflow_into_facts),
         cmocka_unit_test(addresses_in_the_image_are_proved),

@@ -10,14 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "user/toolchain/names.h"
 
 #define FIRST_CAPACITY 32
 #define STATUS_NOT_RUN 127
 #define STATUS_SIGNAL  128
-
-extern char **environ;
 
 void arguments_add(struct arguments *arguments, const char *argument)
 {

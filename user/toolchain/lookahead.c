@@ -40,6 +40,9 @@ static struct lookahead before_computation(const struct sandbox_insn *insn, stru
     uint32_t base = sandbox_is_access(insn) ? 1u << insn->rs1 & SANDBOX_CLAIM_NEAR : 0;
     uint32_t passed_on = (behind.useful & written) != 0 ? sources(insn) & SANDBOX_CLAIM_ALL : 0;
 
+    if (insn->form->class == SANDBOX_CLASS_ADDI && (behind.anticipated & written) != 0) {
+        base |= 1u << insn->rs1 & SANDBOX_CLAIM_NEAR; /* what is close to a pointer is as good */
+    }
     behind.anticipated = (behind.anticipated & ~written) | base;
     behind.useful = (behind.useful & ~written) | base | passed_on;
     return behind;
@@ -104,6 +107,7 @@ static bool pass(struct program *program, const struct analysis *analysis)
         struct asm_span name = statement->line.name;
 
         statement->anticipated = now.anticipated;
+        statement->useful = now.useful;
         now = before_statement(analysis, statement, now);
         if (statement->line.kind == ASM_LABEL) {
             struct lookahead *label =

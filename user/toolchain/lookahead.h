@@ -19,8 +19,8 @@ struct lookahead {
 };
 
 /*
- * Fills the statements' `anticipated`, and *labels with all labels: each one's flags are 1 plus its
- * index in the array returned, which is to be freed.
+ * Fills the statements' `anticipated` and `useful`, and *labels with all labels: each one's flags
+ * are 1 plus its index in the array returned, which is to be freed.
  */
 struct lookahead *lookahead_find(struct program *program, struct names *labels);
 

@@ -25,8 +25,9 @@ struct statement {
     enum statement_kind kind;
     struct sandbox_insn insn;
     int memory; /* index of the address operand, -1: none */
-    uint32_t
-        anticipated; /* registers that will be accessed through, whatever happens, from behind it */
+    /* See lookahead.h; both from behind the statement. */
+    uint32_t anticipated;
+    uint32_t useful;
 };
 
 struct program {

@@ -364,6 +364,23 @@ static bool check_registers(struct rewriter *rw, const struct asm_line *line,
     return true;
 }
 
+/*
+ * A copy of a pointer, or something close to it, that will be accessed through: a guard before the
+ * copy serves both.
+ */
+static void guard_copied(struct rewriter *rw, const struct statement *statement)
+{
+    const struct sandbox_insn *insn = &statement->insn;
+    uint32_t both = 1u << insn->rd | 1u << insn->rs1;
+
+    if (insn->form->class == SANDBOX_CLASS_ADDI && insn->rd != insn->rs1 &&
+        (SANDBOX_CLAIM_NEAR >> insn->rs1 & 1) != 0 &&
+        (statement->anticipated & statement->useful & both) != 0 &&
+        !sandbox_is_near(&rw->state, insn->rs1, IMAGE_SIZE)) {
+        (void)guard_address(rw, insn->rs1);
+    }
+}
+
 static void rewrite_plain(struct rewriter *rw, const struct asm_line *line,
                           const struct sandbox_insn *insn)
 {
@@ -412,6 +429,7 @@ static bool rewrite_instruction(struct rewriter *rw, const struct statement *sta
     if (statement->memory >= 0) {
         rewrite_access(rw, line, &insn, statement->memory);
     } else {
+        guard_copied(rw, statement);
         rewrite_plain(rw, line, &insn);
     }
     return true;

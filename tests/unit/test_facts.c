@@ -1,0 +1,354 @@
+/*
+ * Soundness of the sandbox's facts, by execution: random straight-line computations run on a small
+ * interpreter beside the abstract machine, and after every instruction each register must have a
+ * value that its facts allow. Arguments: seed, instructions.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <ftl/sandbox_abi.h>
+
+#include "kernel/sandbox/facts.h"
+#include "riscv_encode.h"
+
+#define WINDOW       0xffffffd900000000u
+#define MAPPABLE     (WINDOW + FTL_WINDOW_GUARD)
+#define MAPPABLE_END (WINDOW + ((uint64_t)1 << FTL_WINDOW_SHIFT) - FTL_WINDOW_GUARD)
+#define IMAGE        (MAPPABLE + 0x200000)
+#define IMAGE_SIZE   0x100000u
+#define BLOCK        40 /* instructions from one fresh state */
+
+static uint64_t seed = 1;
+static uint64_t total = 400000;
+
+/* xorshift64* */
+static uint64_t random64(void)
+{
+    seed ^= seed >> 12;
+    seed ^= seed << 25;
+    seed ^= seed >> 27;
+    return seed * 0x2545f4914f6cdd1du;
+}
+
+static uint64_t below(uint64_t limit)
+{
+    return random64() % limit;
+}
+
+/* ---- The interpreter: integer instructions, and loads that give anything ---- */
+
+struct machine {
+    uint64_t x[32];
+    uint64_t pc; /* relative to the image */
+};
+
+static uint64_t sext32(uint64_t value)
+{
+    return (uint64_t)(int64_t)(int32_t)(uint32_t)value;
+}
+
+static uint64_t rotate(uint64_t value, unsigned int right)
+{
+    right &= 63;
+    return right == 0 ? value : value >> right | value << (64 - right);
+}
+
+static uint64_t divide(int64_t a, int64_t b, bool remainder)
+{
+    if (b == 0) {
+        return remainder ? (uint64_t)a : UINT64_MAX;
+    }
+    if (b == -1) {
+        return remainder ? 0 : 0 - (uint64_t)a;
+    }
+    return (uint64_t)(remainder ? a % b : a / b);
+}
+
+/* Register-register and register-immediate instructions that are named alike, with b for either. */
+static bool compute(const char *name, uint64_t a, uint64_t b, uint64_t *result)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } table[] = {
+        { "add", a + b },
+        { "addi", a + b },
+        { "sub", a - b },
+        { "addw", sext32(a + b) },
+        { "addiw", sext32(a + b) },
+        { "subw", sext32(a - b) },
+        { "and", a & b },
+        { "andi", a & b },
+        { "or", a | b },
+        { "ori", a | b },
+        { "xor", a ^ b },
+        { "xori", a ^ b },
+        { "andn", a & ~b },
+        { "orn", a | ~b },
+        { "xnor", ~(a ^ b) },
+        { "sll", a << (b & 63) },
+        { "slli", a << (b & 63) },
+        { "srl", a >> (b & 63) },
+        { "srli", a >> (b & 63) },
+        { "sra", (uint64_t)((int64_t)a >> (b & 63)) },
+        { "srai", (uint64_t)((int64_t)a >> (b & 63)) },
+        { "sllw", sext32(a << (b & 31)) },
+        { "slliw", sext32(a << (b & 31)) },
+        { "srlw", sext32((uint32_t)a >> (b & 31)) },
+        { "srliw", sext32((uint32_t)a >> (b & 31)) },
+        { "sraw", (uint64_t)(int64_t)((int32_t)a >> (b & 31)) },
+        { "sraiw", (uint64_t)(int64_t)((int32_t)a >> (b & 31)) },
+        { "slt", (int64_t)a < (int64_t)b },
+        { "slti", (int64_t)a < (int64_t)b },
+        { "sltu", a < b },
+        { "sltiu", a < b },
+        { "add.uw", (uint32_t)a + b },
+        { "sh1add", (a << 1) + b },
+        { "sh2add", (a << 2) + b },
+        { "sh3add", (a << 3) + b },
+        { "sh1add.uw", ((uint64_t)(uint32_t)a << 1) + b },
+        { "sh2add.uw", ((uint64_t)(uint32_t)a << 2) + b },
+        { "sh3add.uw", ((uint64_t)(uint32_t)a << 3) + b },
+        { "slli.uw", (uint64_t)(uint32_t)a << (b & 63) },
+        { "max", (int64_t)a > (int64_t)b ? a : b },
+        { "maxu", a > b ? a : b },
+        { "min", (int64_t)a < (int64_t)b ? a : b },
+        { "minu", a < b ? a : b },
+        { "ror", rotate(a, b & 63) },
+        { "rori", rotate(a, b & 63) },
+        { "zext.h", (uint16_t)a },
+        { "sext.b", (uint64_t)(int64_t)(int8_t)a },
+        { "sext.h", (uint64_t)(int64_t)(int16_t)a },
+        { "clz", a == 0 ? 64 : (uint64_t)__builtin_clzll(a) },
+        { "ctz", a == 0 ? 64 : (uint64_t)__builtin_ctzll(a) },
+        { "cpop", (uint64_t)__builtin_popcountll(a) },
+        { "rev8", __builtin_bswap64(a) },
+        { "mul", a * b },
+        { "mulw", sext32(a * b) },
+        { "divu", b == 0 ? UINT64_MAX : a / b },
+        { "remu", b == 0 ? a : a % b },
+        { "div", divide((int64_t)a, (int64_t)b, false) },
+        { "rem", divide((int64_t)a, (int64_t)b, true) },
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (strcmp(name, table[i].name) == 0) {
+            *result = table[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A loaded value: anything, cut to the size and extended as the instruction does it. */
+static uint64_t loaded(const struct sandbox_insn *insn)
+{
+    unsigned int bits = 8u << insn->form->argument;
+    uint64_t value = below(4) == 0 ? UINT64_MAX : random64();
+
+    if (insn->form->class == SANDBOX_CLASS_LOADU) {
+        return value >> (64 - bits);
+    }
+    return (uint64_t)((int64_t)(value << (64 - bits)) >> (64 - bits));
+}
+
+/* Runs one instruction. False if it is none the interpreter knows, or would fault. */
+static bool execute(struct machine *machine, const struct sandbox_insn *insn)
+{
+    uint64_t a = machine->x[insn->rs1];
+    bool immediate = insn->form->operands == SANDBOX_OPERANDS_I;
+    uint64_t b = immediate ? (uint64_t)insn->imm_low : machine->x[insn->rs2];
+    uint64_t result = 0;
+
+    switch (insn->form->class) {
+    case SANDBOX_CLASS_LUI: result = (uint64_t)insn->imm_low; break;
+    case SANDBOX_CLASS_AUIPC: result = IMAGE + machine->pc + (uint64_t)insn->imm_low; break;
+    case SANDBOX_CLASS_LOAD:
+    case SANDBOX_CLASS_LOADU: {
+        uint64_t at = a + (uint64_t)insn->imm_low;
+        uint64_t size = (uint64_t)1 << insn->form->argument;
+
+        if (at < MAPPABLE || at > MAPPABLE_END - size) {
+            return false;
+        }
+        result = loaded(insn);
+        break;
+    }
+    default:
+        if (!compute(insn->form->name, a, b, &result)) {
+            return false;
+        }
+    }
+    if (insn->rd != 0) {
+        machine->x[insn->rd] = result;
+    }
+    return true;
+}
+
+/* ---- The comparison ---- */
+
+static bool allows(struct sandbox_value value, uint64_t concrete)
+{
+    switch (value.kind) {
+    case SANDBOX_VALUE_NUMBER:
+        return (int64_t)concrete >= value.low && (int64_t)concrete <= value.high;
+    case SANDBOX_VALUE_IMAGE: return concrete == IMAGE + (uint64_t)value.low;
+    case SANDBOX_VALUE_WINDOW:
+        return (int64_t)(concrete - MAPPABLE) >= value.low &&
+               (int64_t)(concrete - MAPPABLE_END) <= value.high;
+    default: return true;
+    }
+}
+
+static void compare(const struct sandbox_state *state, const struct machine *machine, uint32_t word)
+{
+    struct sandbox_decoder decoder;
+    char text[64];
+
+    for (unsigned int i = 0; i < 32; i++) {
+        struct sandbox_value value = sandbox_get(state, i);
+
+        if (!allows(value, machine->x[i])) {
+            sandbox_decoder_init(&decoder);
+            sandbox_disassemble(&decoder, word, text, sizeof(text));
+            fail_msg("%s: %s is %#" PRIx64 ", not of kind %d, %" PRId64 "..%" PRId64, text,
+                     sandbox_register_name(i), machine->x[i], (int)value.kind, value.low,
+                     value.high);
+        }
+    }
+}
+
+static uint64_t interesting_value(void)
+{
+    static const uint64_t values[] = {
+        0,          1,          2,           UINT64_MAX, 0x7fffffff,
+        0x80000000, 0xffffffff, 0x100000000, INT64_MAX,  0x8000000000000000u,
+        WINDOW,     WINDOW - 1, MAPPABLE,    IMAGE,      MAPPABLE_END,
+        0xffff,     0x10000,    0x200000000
+    };
+
+    switch (below(3)) {
+    case 0: return values[below(sizeof(values) / sizeof(values[0]))];
+    case 1: return random64() >> below(64);
+    default: return random64();
+    }
+}
+
+/* A random word of a form the facts care about more often than not, over few registers. */
+static uint32_t random_word(void)
+{
+    static const uint8_t registers[] = { ZERO, SP, GP, TP, A0, A1, A2, A3, A4, S9 };
+    static const uint8_t written[] = { ZERO, SP, A0, A1, A2, A3, A4, S9 };
+    const struct sandbox_form *form;
+    uint32_t word;
+
+    do {
+        form = &sandbox_forms[below(sandbox_form_count)];
+    } while (form->destination != SANDBOX_DESTINATION_X || form->class >= SANDBOX_CLASS_STORE ||
+             (form->class == SANDBOX_CLASS_OTHER && below(4) != 0));
+    word = (uint32_t)random64();
+    if (below(2) == 0) { /* a small immediate, or a small shift */
+        word &= 0x07ffffffu;
+    }
+    word = (word & ~0x01ff8f80u) | (uint32_t)written[below(sizeof(written))] << 7 |
+           (uint32_t)registers[below(sizeof(registers))] << 15 |
+           (uint32_t)registers[below(sizeof(registers))] << 20;
+    return (word & ~form->mask) | form->match;
+}
+
+static void begin(struct sandbox_state *state, struct machine *machine)
+{
+    sandbox_state_reset(state);
+    for (unsigned int i = 1; i < 32; i++) {
+        machine->x[i] = interesting_value();
+    }
+    machine->x[ZERO] = 0;
+    machine->x[GP] = WINDOW;
+    machine->x[TP] = WINDOW + (random64() >> 32);
+    machine->x[SP] = MAPPABLE - (uint64_t)SANDBOX_SLACK + below(3) * (uint64_t)SANDBOX_SLACK;
+    if (below(2) == 0) {
+        machine->x[SP] = MAPPABLE_END + (uint64_t)SANDBOX_SLACK - below(2);
+    }
+    machine->pc = FTL_GATE_SIZE + below(IMAGE_SIZE / 8) * 4;
+}
+
+static void facts_hold_in_every_run(void **state)
+{
+    struct sandbox_decoder decoder;
+    struct sandbox_state facts;
+    struct machine machine;
+    uint64_t known = 0;
+
+    (void)state;
+    sandbox_decoder_init(&decoder);
+    for (uint64_t done = 0; done < total; done++) {
+        struct sandbox_insn insn;
+        uint32_t word = random_word();
+
+        if (done % BLOCK == 0) {
+            begin(&facts, &machine);
+        }
+        if (!sandbox_decode(&decoder, word, &insn) || insn.rd == GP || insn.rd == TP ||
+            insn.rd == S11 ||
+            (sandbox_is_access(&insn) && !sandbox_access_fits(&facts, &insn, IMAGE_SIZE)) ||
+            !execute(&machine, &insn)) {
+            continue;
+        }
+        sandbox_step(&facts, &insn, machine.pc, IMAGE_SIZE);
+        machine.pc += 4;
+        compare(&facts, &machine, word);
+        known += insn.rd != 0 && sandbox_get(&facts, insn.rd).kind != SANDBOX_VALUE_ANY;
+    }
+    assert_true(known > total / 20); /* or else nothing was tested */
+}
+
+static void equal_registers_share_facts_that_hold(void **state)
+{
+    static const unsigned int kinds[] = { ZERO, SP, GP, TP, A0, A1, A2, A3 };
+    struct sandbox_state facts;
+    struct machine machine;
+
+    (void)state;
+    for (unsigned int i = 0; i < 20000; i++) {
+        unsigned int a = kinds[below(8)], b = kinds[below(8)];
+
+        begin(&facts, &machine);
+        sandbox_set(&facts, A1, (struct sandbox_value){ SANDBOX_VALUE_NUMBER, -5, 100 });
+        machine.x[A1] = below(100) - 5;
+        sandbox_set(&facts, A2, (struct sandbox_value){ SANDBOX_VALUE_WINDOW, -4, 70 });
+        machine.x[A2] = MAPPABLE_END + 70 - below(2) * 100;
+        sandbox_set(&facts, A3, (struct sandbox_value){ SANDBOX_VALUE_IMAGE, 64, 64 });
+        machine.x[A3] = IMAGE + 64;
+        if (below(2) == 0) { /* or they would hardly ever be equal */
+            machine.x[A0] = machine.x[b];
+        }
+        if (machine.x[a] == machine.x[b]) {
+            sandbox_assume_equal(&facts, a, b, IMAGE_SIZE);
+            compare(&facts, &machine, 0);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(facts_hold_in_every_run),
+        cmocka_unit_test(equal_registers_share_facts_that_hold),
+    };
+
+    if (argc > 1) {
+        seed = strtoull(argv[1], NULL, 0);
+    }
+    if (argc > 2) {
+        total = strtoull(argv[2], NULL, 0);
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

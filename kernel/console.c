@@ -54,6 +54,7 @@ static void write_raw(const char *text, size_t size)
     }
 }
 
+/* Writes text as it is, but newlines as CR LF: the log's (log.h) and what processes write. */
 void console_log_write(const char *text, size_t size)
 {
     bool locked = !log_in_panic();

@@ -21,8 +21,4 @@ void console_enable_input(const struct boot_info *info);
 /* The one console, with a reference for the caller. */
 struct console *console_get(void);
 
-/* Writes text as it is, but newlines as CR LF. What the log calls; also of use to whoever writes to
- * the terminal. */
-void console_log_write(const char *text, size_t size);
-
 #endif

@@ -68,7 +68,8 @@ static void try_map(size_t first, size_t count)
 {
     unsigned vmo = (unsigned)below(VMOS);
     unsigned offset = (unsigned)below(VMO_PAGES);
-    unsigned max = permission_sets[below(4)] | permission_sets[below(4)];
+    unsigned max = permission_sets[below(4)];
+    max |= permission_sets[below(4)];
     unsigned permissions = permission_sets[below(4)] & max;
     struct map_request request = {
         .vmo = vmos[vmo],

@@ -23,7 +23,7 @@
 #define ROUNDS         2000
 #define ROUNDS_PROCESS 20
 #define STACK_SIZE     16384
-#define PAGE           4096
+#define PAGE           ((size_t)4096)
 
 static void require(ftl_status_t status, const char *what)
 {

@@ -12,7 +12,8 @@
 #define LOG2_WORD   2
 
 static const struct sandbox_value any = { SANDBOX_VALUE_ANY, 0, 0 };
-/* What masking to 32 bits and adding BASE gives: any address of the window, guard zones included.
+/*
+ * What masking to 32 bits and adding BASE gives: any address of the window, guard zones included.
  */
 static const struct sandbox_value whole_window = { SANDBOX_VALUE_WINDOW, -(int64_t)FTL_WINDOW_GUARD,
                                                    FTL_WINDOW_GUARD };
@@ -208,7 +209,8 @@ static struct sandbox_value shift_word_right(struct sandbox_value value, unsigne
     return number(0, (int64_t)(UINT32_MAX >> count));
 }
 
-/* What is at most as large, as an unsigned number, as both a and b: a & b, and the lesser of them.
+/*
+ * What is at most as large, as an unsigned number, as both a and b: a & b, and the lesser of them.
  */
 static struct sandbox_value at_most(struct sandbox_value a, struct sandbox_value b)
 {

@@ -48,7 +48,8 @@ static struct lookahead before_computation(const struct sandbox_insn *insn, stru
     return behind;
 }
 
-/* What a call needs is what its target can make use of, but for the return address, which it makes.
+/*
+ * What a call needs is what its target can make use of, but for the return address, which it makes.
  */
 static struct lookahead before_call(const struct analysis *analysis, struct asm_span target)
 {
@@ -73,7 +74,8 @@ static struct lookahead before_plain(const struct analysis *analysis,
     case SANDBOX_CLASS_JALR:
         return (struct lookahead){ 0, insn->rd == SANDBOX_REG_ZERO ? SANDBOX_CLAIM_RA : 0 };
     case SANDBOX_CLASS_BRANCH:
-        /* A guard may change its register: not before a comparison, which may be the check for it.
+        /*
+         * A guard may change its register: not before a comparison, which may be the check for it.
          */
         at.anticipated &= behind.anticipated & ~(1u << insn->rs1) & ~(1u << insn->rs2);
         at.useful |= behind.useful;

@@ -122,7 +122,8 @@ static void emit_pad(struct rewriter *rw)
 
 /* ---- Guards ---- */
 
-/* Makes sure that register base points into the window. Returns the register to use in its place.
+/*
+ * Makes sure that register base points into the window. Returns the register to use in its place.
  */
 static unsigned int guard_address(struct rewriter *rw, unsigned int base)
 {
@@ -173,7 +174,8 @@ static bool needs_return_address(const struct rewriter *rw, struct asm_span symb
     return symbol_needs_return_address(&rw->symbols, symbol) || (join != NULL && join->entry);
 }
 
-/* Brings the facts to a join, with guards for some of the registers in `insertable` if that pays.
+/*
+ * Brings the facts to a join, with guards for some of the registers in `insertable` if that pays.
  */
 static void arrive(struct rewriter *rw, struct asm_span symbol, uint32_t always,
                    uint32_t insertable)
@@ -211,7 +213,8 @@ static void end_flow(struct rewriter *rw)
     sandbox_state_reset(&rw->state);
 }
 
-/* A jump or call to a symbol. Landing pads are for indirect jumps; a direct one passes over them.
+/*
+ * A jump or call to a symbol. Landing pads are for indirect jumps; a direct one passes over them.
  */
 static void put_jump(struct rewriter *rw, bool link, struct asm_span symbol)
 {

@@ -186,6 +186,24 @@ static bool reads_all(struct context *context, struct sim_call *call)
                      FTL_TIME_INFINITE);
 }
 
+/* Waits until there is input each time, and reads one byte of it, which must be there. */
+static bool waits_and_reads(struct context *context, struct sim_call *call)
+{
+    if (context->x[SIM_VAR(0)]++ % 2 == 1) {
+        return core_make(call, FTL_CALL_CONSOLE_READ, console_handle, memory + 512, 1, 0);
+    }
+    if (context->x[SIM_VAR(0)] > 1) {
+        if (context->x[REG_A0] != FTL_OK || context->x[REG_A1] != 1) {
+            sim_fail("readable, but console_read returned %ld", (int64_t)context->x[REG_A0]);
+        }
+        if (++bytes_read == BYTES) {
+            return exits(context, call);
+        }
+    }
+    items()[0] = (struct ftl_wait_item){ console_handle, FTL_SIGNAL_READABLE, 0 };
+    return core_make(call, FTL_CALL_OBJECT_WAIT, memory, 1, FTL_TIME_INFINITE, 0);
+}
+
 /* The interrupt of a byte typed comes while this thread runs. */
 static bool is_there_when_one_types(struct context *context, struct sim_call *call)
 {
@@ -198,10 +216,12 @@ static bool is_there_when_one_types(struct context *context, struct sim_call *ca
     return false;
 }
 
+static sim_code reader;
+
 static void set_up_console(void)
 {
     make_waiter();
-    core_thread(waiter, reads_all, 0);
+    core_thread(waiter, reader, 0);
     core_thread(waiter, is_there_when_one_types, 0);
 }
 
@@ -210,6 +230,15 @@ static const struct core_scenario typing = { set_up_console, check_waiter };
 static void every_byte_typed_is_read(void **state)
 {
     (void)state;
+    reader = reads_all;
+    core_explore(&typing, RUNS);
+    core_explore_switches(&typing, RUNS);
+}
+
+static void console_is_readable_as_long_as_there_is_input(void **state)
+{
+    (void)state;
+    reader = waits_and_reads;
     core_explore(&typing, RUNS);
     core_explore_switches(&typing, RUNS);
 }
@@ -287,6 +316,7 @@ int main(void)
         cmocka_unit_test(every_exit_is_seen),
         cmocka_unit_test(wait_ends_by_the_signal_or_by_the_deadline),
         cmocka_unit_test(every_byte_typed_is_read),
+        cmocka_unit_test(console_is_readable_as_long_as_there_is_input),
         cmocka_unit_test_setup_teardown(counts_out_of_range_are_refused, enter, leave),
         cmocka_unit_test_setup_teardown(one_bad_handle_among_good_ones_fails_the_wait, enter,
                                         leave),

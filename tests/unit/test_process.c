@@ -9,7 +9,7 @@
 #include "kernel/console.h"
 #include "kernel/handle.h"
 
-#define RUNS 300
+#define RUNS 120
 
 /* What the code of the processes knows. */
 static struct {
@@ -115,6 +115,54 @@ static bool makes_threads(struct context *context, struct sim_call *call)
     return core_make(call, FTL_CALL_HANDLE_CLOSE, context->x[REG_A1], 0, 0, 0);
 }
 
+static bool waits_on_notification(struct context *context, struct sim_call *call)
+{
+    if (context->x[SIM_VAR(0)]++ == 0) {
+        return core_make(call, FTL_CALL_NOTIFICATION_CREATE, 0, 0, 0, 0);
+    }
+    if (context->x[SIM_VAR(0)] == 2) {
+        context->x[SIM_VAR(1)] = context->x[REG_A1];
+    }
+    return core_make(call, FTL_CALL_NOTIFICATION_WAIT, context->x[SIM_VAR(1)], 1,
+                     (uint64_t)time_now() + 9000, 0);
+}
+
+/* Polls itself and the console. */
+static bool waits_on_poll(struct context *context, struct sim_call *call)
+{
+    uint64_t step = context->x[SIM_VAR(0)]++;
+    uint64_t poll = context->x[SIM_VAR(1)];
+    switch (step) {
+    case 0: return core_make(call, FTL_CALL_POLL_CREATE, 0, 0, 0, 0);
+    case 1:
+        context->x[SIM_VAR(1)] = context->x[REG_A1];
+        return core_make(call, FTL_CALL_POLL_ADD, context->x[REG_A1], world.self_handle,
+                         FTL_SIGNAL_EXITED, 1);
+    case 2:
+        return core_make(call, FTL_CALL_POLL_ADD, poll, world.console_handle, FTL_SIGNAL_READABLE,
+                         2);
+    default:
+        return core_make(call, FTL_CALL_POLL_WAIT, poll, world.memory + 256, 4,
+                         (uint64_t)time_now() + 9000);
+    }
+}
+
+/* Sets a timer again and again, and sleeps. */
+static bool sets_timers(struct context *context, struct sim_call *call)
+{
+    uint64_t step = context->x[SIM_VAR(0)]++;
+    if (step == 0) {
+        return core_make(call, FTL_CALL_TIMER_CREATE, 0, 0, 0, 0);
+    }
+    if (step == 1) {
+        context->x[SIM_VAR(1)] = context->x[REG_A1];
+    }
+    return step % 2 == 0
+               ? sleeps(context, call)
+               : core_make(call, FTL_CALL_TIMER_SET, context->x[SIM_VAR(1)],
+                           (uint64_t)time_now() + 1000 * (step % 5), FTL_TIMER_PERIOD_MIN, 0);
+}
+
 static bool exits_process(struct context *context, struct sim_call *call)
 {
     (void)context;
@@ -128,7 +176,10 @@ static const sim_code victim_codes[] = { waits_on_futex,
                                          sleeps,
                                          yields,
                                          maps,
-                                         makes_threads };
+                                         makes_threads,
+                                         waits_on_notification,
+                                         waits_on_poll,
+                                         sets_timers };
 
 /* --- Code of the killer --- */
 
@@ -150,11 +201,11 @@ static bool kills(struct context *context, struct sim_call *call)
 
 /* --- Worlds --- */
 
-static void make_world(ftl_isolation_t isolation)
+static void make_world(ftl_isolation_t isolation, ftl_isolation_t killer_isolation)
 {
     memset(&world, 0, sizeof(world));
     world.victim = core_process(isolation);
-    world.killer = core_process(FTL_ISOLATION_USER);
+    world.killer = core_process(killer_isolation);
     world.victim_handle = core_handle(world.killer, &world.victim->object, FTL_RIGHTS_ALL);
     world.killer_memory = core_map(world.killer, PAGE_SIZE);
 }
@@ -188,7 +239,7 @@ static sim_code only_code; /* NULL: all */
 
 static void set_up_victim(void)
 {
-    make_world(victim_isolation);
+    make_world(victim_isolation, FTL_ISOLATION_USER);
     make_victim();
     for (size_t i = 0; i < ARRAY_SIZE(victim_codes); i++) {
         if (only_code == NULL || only_code == victim_codes[i]) {
@@ -231,7 +282,7 @@ static void kill_of_many_threads_in_all_states_leaves_nothing(void **state)
 
 static void set_up_exit_race(void)
 {
-    make_world(FTL_ISOLATION_USER);
+    make_world(FTL_ISOLATION_USER, FTL_ISOLATION_USER);
     make_victim();
     core_thread(world.victim, exits_process, 0);
     core_thread(world.victim, exits, 0);
@@ -331,7 +382,7 @@ static bool kill_meanwhile;
 
 static void set_up_loading(void)
 {
-    make_world(victim_isolation);
+    make_world(victim_isolation, victim_isolation);
     world.image = core_elf(victim_isolation);
     world.image_handle = core_handle(world.killer, &world.image->object, FTL_RIGHTS_ALL);
     sim_image_code = image_exits;

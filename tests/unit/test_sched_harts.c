@@ -10,7 +10,8 @@
 #include "kernel/hart.h"
 
 #define RUNS    2000
-#define WORKERS 6
+#define WORKERS 3
+#define STARTED 8 /* threads by one of them */
 
 static struct process *process;
 static unsigned finished;
@@ -43,18 +44,33 @@ static bool computes_and_sleeps(struct context *context, struct sim_call *call)
     return core_make(call, FTL_CALL_THREAD_SLEEP, (uint64_t)time_now() + 500 * (step % 7), 0, 0, 0);
 }
 
+/* Computes and starts short threads in turn. */
+static bool computes_and_starts(struct context *context, struct sim_call *call)
+{
+    uint64_t step = context->x[SIM_VAR(0)]++;
+    if (step == 3 * STARTED) {
+        return exits(context, call);
+    }
+    switch (step % 3) {
+    case 0: return core_make(call, FTL_CALL_THREAD_CREATE, SIM_PC(computes), 2, 0, 0);
+    case 1: return core_make(call, FTL_CALL_HANDLE_CLOSE, context->x[REG_A1], 0, 0, 0);
+    default: return false;
+    }
+}
+
 static void set_up_workers(void)
 {
     finished = 0;
     process = core_process(FTL_ISOLATION_USER);
     for (unsigned i = 0; i < WORKERS; i++) {
-        core_thread(process, i % 2 == 0 ? computes : computes_and_sleeps, 30);
+        static const sim_code codes[] = { computes, computes_and_sleeps, computes_and_starts };
+        core_thread(process, codes[i % ARRAY_SIZE(codes)], 30);
     }
 }
 
 static void check_workers(void)
 {
-    if (finished != WORKERS || process->state != FTL_PROCESS_EXITED) {
+    if (finished != WORKERS + STARTED || process->state != FTL_PROCESS_EXITED) {
         sim_fail("%u threads finished", finished);
     }
     if (sim_statistics.lazy != 0) {

@@ -122,11 +122,20 @@ static void run_once(const struct core_scenario *scenario, const struct sim_sche
     scenario->check();
 }
 
+/* How many times as long to explore as usual: the environment's FTL_SIM_EFFORT, for nightly tests.
+ */
+static size_t effort(void)
+{
+    const char *value = getenv("FTL_SIM_EFFORT");
+    return value == NULL ? 1 : strtoul(value, NULL, 10);
+}
+
 void core_explore(const struct core_scenario *scenario, size_t runs)
 {
     static const unsigned odds[] = { 2, 5, 15, 50, 150 };
     run_once(scenario, &(struct sim_schedule){ .seed = 1, .odds = 5 }); /* makes what stays */
     struct core_counts before = core_count();
+    runs *= effort();
     for (size_t i = 0; i < runs; i++) {
         run_once(scenario, &(struct sim_schedule){ .seed = (i + 1) * 0x9e3779b97f4a7c15UL,
                                                    .odds = odds[i % ARRAY_SIZE(odds)] });
@@ -140,6 +149,7 @@ void core_explore_switches(const struct core_scenario *scenario, size_t runs)
     struct core_counts before = core_count();
     run_once(scenario, &(struct sim_schedule){ 0 });
     size_t all = sim_points() * (hart_count - 1);
+    runs *= effort();
     for (size_t i = 0; i < all; i += 1 + all / runs) {
         run_once(scenario, &(struct sim_schedule){
                                .switch_count = 1,

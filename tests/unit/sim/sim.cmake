@@ -1,5 +1,5 @@
 # The kernel's core on the simulated machine (sim.h), as a library for tests: ftl_core_test(NAME test_x.c ...) is
-# ftl_unit_test() with it. Its files change harts at every atomic access; those below them do not.
+# ftl_unit_test() with it; LONG: nightly once more, on many more schedules. Its files change harts at every atomic access; those below them do not.
 set(core ${CMAKE_SOURCE_DIR})
 file(GLOB ipc CONFIGURE_DEPENDS ${core}/ipc/*.c)
 add_library(ftl_unit_core STATIC
@@ -38,6 +38,12 @@ target_link_libraries(ftl_unit_sim PUBLIC ftl_unit_core ftl_unit_host cmocka)
 target_link_options(ftl_unit_sim PUBLIC -Wl,--wrap=page_free)
 
 function(ftl_core_test)
-    cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "LIBRARIES")
-    ftl_unit_test(${arg_UNPARSED_ARGUMENTS} LIBRARIES ftl_unit_core ${arg_LIBRARIES})
+    cmake_parse_arguments(PARSE_ARGV 0 arg "LONG" "NAME" "LIBRARIES")
+    ftl_unit_test(NAME ${arg_NAME} ${arg_UNPARSED_ARGUMENTS} LIBRARIES ftl_unit_core ${arg_LIBRARIES})
+    if(arg_LONG)
+        string(REGEX REPLACE "\\.c$" "" name ${arg_NAME})
+        ftl_add_test(NAME unit.${name}.long COMMAND $<TARGET_FILE:${name}> LABELS unit nightly
+            PROPERTIES TIMEOUT 900 WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+            ENVIRONMENT "FTL_SIM_EFFORT=40")
+    endif()
 endfunction()

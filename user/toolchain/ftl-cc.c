@@ -488,7 +488,7 @@ static int run_instrumenter(struct driver *driver, const char *source, const cha
     if (!driver->zba) {
         arguments_add(&command, "--no-zba");
     }
-    arguments_add(&command, text("--source=%s", source));
+    arguments_add(&command, text("--source=%s (as assembly)", source));
     arguments_add(&command, assembly);
     arguments_add(&command, out);
     return run_and_free(driver, &command);

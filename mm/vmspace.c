@@ -114,6 +114,13 @@ static void mappings_free(struct vmspace *vmspace, struct list *mappings)
     }
 }
 
+/* Whether the hart has the vmspace loaded. In this order: see vmspace_activate(). */
+static bool has_loaded(const struct hart *hart, const struct vmspace *vmspace)
+{
+    return __atomic_load_n(&hart->arch.vmspace, __ATOMIC_SEQ_CST) == vmspace ||
+           __atomic_load_n(&hart->arch.leaving, __ATOMIC_SEQ_CST) == vmspace;
+}
+
 /* Harts whose TLBs may hold the vmspace's translations. */
 static uint64_t harts_using(const struct vmspace *vmspace)
 {
@@ -125,29 +132,40 @@ static uint64_t harts_using(const struct vmspace *vmspace)
     uint64_t mask = 0;
     memory_barrier();
     for (unsigned i = 0; i < hart_count; i++) {
-        if (__atomic_load_n(&harts[i].arch.vmspace, __ATOMIC_SEQ_CST) == vmspace) {
+        if (has_loaded(&harts[i], vmspace)) {
             mask |= 1UL << i;
         }
     }
     return mask;
 }
 
+/* Windows' translations outlive a change of root: harts that ever used one are remembered. */
+static void note_user(struct vmspace *vmspace, uint64_t hart_bit)
+{
+    if ((__atomic_load_n(&vmspace->hart_mask, __ATOMIC_RELAXED) & hart_bit) == 0) {
+        __atomic_fetch_or(&vmspace->hart_mask, hart_bit, __ATOMIC_SEQ_CST);
+    }
+}
+
+/*
+ * The hart is counted as a user of the new vmspace before it can fill its TLB from it, and as one
+ * of the old until that one's translations are gone.
+ */
 void vmspace_activate(struct vmspace *vmspace)
 {
     struct arch_hart *hart = arch_hart_self();
     if (hart->vmspace == vmspace) {
         return;
     }
+    __atomic_store_n(&hart->leaving, hart->vmspace, __ATOMIC_RELAXED);
     __atomic_store_n(&hart->vmspace, vmspace, __ATOMIC_SEQ_CST);
     if (vmspace == NULL) {
         tlb_load_root(kernel_page_table.root);
-        return;
+    } else {
+        note_user(vmspace, 1UL << hart->index);
+        tlb_load_root(vmspace->table.root);
     }
-    uint64_t bit = 1UL << hart->index;
-    if ((__atomic_load_n(&vmspace->hart_mask, __ATOMIC_RELAXED) & bit) == 0) {
-        __atomic_fetch_or(&vmspace->hart_mask, bit, __ATOMIC_SEQ_CST);
-    }
-    tlb_load_root(vmspace->table.root);
+    __atomic_store_n(&hart->leaving, NULL, __ATOMIC_SEQ_CST);
 }
 
 /*
@@ -161,7 +179,7 @@ static void wait_until_unused(const struct vmspace *vmspace)
         vmspace_activate(NULL);
     }
     for (unsigned i = 0; i < hart_count; i++) {
-        while (__atomic_load_n(&harts[i].arch.vmspace, __ATOMIC_SEQ_CST) == vmspace) {
+        while (has_loaded(&harts[i], vmspace)) {
             arch_relax();
         }
     }

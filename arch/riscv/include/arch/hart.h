@@ -21,8 +21,9 @@ struct arch_hart {
     hart_id_t id;            /* the hardware's number */
     uint64_t satp;           /* loaded now */
     const void
-        *vmspace;     /* whose root is loaded, or whose window is in use; NULL: none. Read by all */
-    int plic_context; /* S-mode context at the PLIC, -1 for none */
+        *vmspace; /* whose root is loaded, or whose window is in use; NULL: none; read by all */
+    const void *leaving;         /* the one before it, until the new root is loaded; read by all */
+    int plic_context;            /* S-mode context at the PLIC, -1 for none */
     struct fpu_state *fpu_owner; /* whose values the FP registers hold, or NULL */
 };
 

@@ -13,6 +13,7 @@ struct arch_hart {
     struct context *context; /* of the thread that runs */
     unsigned index;
     const void *vmspace;
+    const void *leaving;
 };
 
 extern _Thread_local unsigned host_hart_index;

@@ -1,4 +1,4 @@
-"""Booting to the prompt with one hart, firmware included, keeps to its budget of instructions: see tests/bench/boot.py."""
+"""One hart gets to the prompt, firmware included, within a budget of instructions: see tests/bench/boot.py."""
 import functools
 import os
 import sys

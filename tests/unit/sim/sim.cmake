@@ -1,5 +1,6 @@
 # The kernel's core on the simulated machine (sim.h), as a library for tests: ftl_core_test(NAME test_x.c ...) is
-# ftl_unit_test() with it; LONG: nightly once more, on many more schedules. Its files change harts at every atomic access; those below them do not.
+# ftl_unit_test() with it; LONG: nightly once more, on many more schedules. Its files change
+# harts at every atomic access; those below them do not.
 set(core ${CMAKE_SOURCE_DIR})
 file(GLOB ipc CONFIGURE_DEPENDS ${core}/ipc/*.c)
 add_library(ftl_unit_core STATIC

@@ -270,6 +270,17 @@ static void kill_in_every_single_state_leaves_nothing(void **state)
     }
 }
 
+static void kill_at_every_single_point_leaves_nothing(void **state)
+{
+    (void)state;
+    static const sim_code codes[] = { waits_on_futex_with_deadline, yields, maps };
+    victim_isolation = FTL_ISOLATION_USER;
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+        only_code = codes[i];
+        core_explore_switches(&victim_killed, SIZE_MAX / 1000);
+    }
+}
+
 static void kill_of_many_threads_in_all_states_leaves_nothing(void **state)
 {
     (void)state;
@@ -449,6 +460,7 @@ int main(void)
     sim_boot(3, 32 * MIB);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kill_in_every_single_state_leaves_nothing),
+        cmocka_unit_test(kill_at_every_single_point_leaves_nothing),
         cmocka_unit_test(kill_of_many_threads_in_all_states_leaves_nothing),
         cmocka_unit_test(exit_and_kill_at_once_end_the_process_once),
         cmocka_unit_test(chain_of_processes_goes_without_deep_recursion),

@@ -60,6 +60,7 @@ struct sim_hart {
     bool in_process; /* runs process code */
     nsec_t timer;
     paddr_t root;
+    const void *vmspace; /* whose root it is */
     struct tlb_entry tlb[TLB_ENTRIES];
     size_t tlb_next;
 };
@@ -471,10 +472,18 @@ void context_log(const struct context *context)
 void tlb_load_root(paddr_t root)
 {
     struct sim_hart *hart = &sim.harts[hart_index()];
-    if (hart->root != root) {
-        hart->root = root;
-        memset(hart->tlb, 0, sizeof(hart->tlb));
+    const struct arch_hart *kernels = arch_hart_self();
+    if (hart->root == root) {
+        return;
     }
+    /* Who changes or frees these tables must still find this hart. */
+    if (hart->root != kernel_page_table.root && kernels->vmspace != hart->vmspace &&
+        kernels->leaving != hart->vmspace) {
+        sim_fail("the hart does not count for the tables it still has loaded");
+    }
+    hart->root = root;
+    hart->vmspace = kernels->vmspace;
+    memset(hart->tlb, 0, sizeof(hart->tlb));
 }
 
 static void forget(struct sim_hart *hart, vaddr_t va, size_t size)

@@ -7,6 +7,7 @@
 #include "arch/platform.h"
 #include "arch/timer.h"
 
+#include "ipc/channel.h"
 #include "ipc/futex.h"
 #include "ipc/notification.h"
 #include "ipc/poll.h"
@@ -117,6 +118,7 @@ static void init_objects(void)
     notification_init();
     timer_object_init();
     poll_init();
+    channel_init();
 }
 
 static uintptr_t emergency_stack(void)

@@ -21,7 +21,6 @@ enum object_type {
     OBJECT_TIMER,
     OBJECT_POLL,
     OBJECT_CHANNEL,
-    OBJECT_INTERRUPT,
     OBJECT_TYPE_COUNT,
 };
 

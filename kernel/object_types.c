@@ -1,4 +1,5 @@
 /* What each type of object does at its end. */
+#include "ipc/channel.h"
 #include "ipc/notification.h"
 #include "ipc/poll.h"
 #include "ipc/timer.h"
@@ -25,4 +26,8 @@ const struct object_ops object_ops[OBJECT_TYPE_COUNT] = {
     [OBJECT_NOTIFICATION] = { .name = "notification", .destroy = notification_destroy },
     [OBJECT_TIMER] = { .name = "timer", .destroy = timer_object_destroy },
     [OBJECT_POLL] = { .name = "poll", .destroy = poll_destroy },
+    [OBJECT_CHANNEL] = { .name = "channel",
+                         .destroy = channel_destroy,
+                         .handle_made = channel_handle_made,
+                         .handle_closed = channel_handle_closed },
 };

@@ -20,7 +20,6 @@ enum lock_class {
     LOCK_VMO,            /* struct vmo: pages */
     LOCK_FUTEX,          /* a futex bucket */
     LOCK_CONSOLE,        /* console input queue */
-    LOCK_INTERRUPT,      /* which interrupt objects there are */
     LOCK_TIMER_OBJECT,   /* a timer object while it is set or cancelled */
     LOCK_TIMERS,         /* a hart's timer queue; held while its callbacks run */
     LOCK_OBJECT,         /* struct object: signals, observers, what its type keeps under it */

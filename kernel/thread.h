@@ -76,6 +76,20 @@ struct poll_wait {
     nsec_t deadline;
 };
 
+/* A wait of channel_send, channel_recv or channel_call; also what describes one. */
+struct channel_wait {
+    struct list link;        /* in a list of the channel's; empty once woken */
+    struct channel *channel; /* a reference; NULL once given up */
+    struct message *message; /* what is sent; the reply, once there */
+    bool is_call;
+    bool receiving;
+    bool granted;           /* there is room for the message, taken in its name */
+    uint64_t transaction;   /* the call's */
+    vaddr_t address;        /* the caller's struct for what is received */
+    struct ftl_message how; /* a copy of it */
+    nsec_t deadline;
+};
+
 /* Only ever changed by compare-and-swap: who takes a thread from ARMED to NOTIFIED enqueues it. */
 enum wait_state {
     WAIT_NOTIFIED,  /* not stopped, or to be woken by whoever made it so */
@@ -98,6 +112,7 @@ struct wait {
         struct vmo_copy copy;
         struct notification_wait notification;
         struct poll_wait poll;
+        struct channel_wait channel;
     };
 };
 

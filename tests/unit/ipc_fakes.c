@@ -2,6 +2,7 @@
 #include "ipc_fakes.h"
 
 #include "host/slab.h"
+#include "ipc/channel.h"
 #include "ipc/notification.h"
 #include "ipc/poll.h"
 #include "ipc/timer.h"
@@ -23,6 +24,7 @@ int fake_setup(void **state)
         notification_init();
         timer_object_init();
         poll_init();
+        channel_init();
         initialized = true;
     }
     memset(fake_processes, 0, sizeof(fake_processes));
@@ -155,6 +157,12 @@ void fake_kill(unsigned thread)
     spin_assert_none_held();
 }
 
+ftl_status_t handle_lookup(ftl_handle_t handle, enum object_type type, ftl_rights_t rights,
+                           struct object **object)
+{
+    return handle_table_lookup(&process_current()->handles, handle, type, rights, object);
+}
+
 struct call_result call_give_handle(struct object *object, ftl_rights_t rights)
 {
     ftl_handle_t handle;
@@ -225,4 +233,8 @@ const struct object_ops object_ops[OBJECT_TYPE_COUNT] = {
     [OBJECT_NOTIFICATION] = { .name = "notification", .destroy = notification_destroy },
     [OBJECT_TIMER] = { .name = "timer", .destroy = timer_object_destroy },
     [OBJECT_POLL] = { .name = "poll", .destroy = poll_destroy },
+    [OBJECT_CHANNEL] = { .name = "channel",
+                         .destroy = channel_destroy,
+                         .handle_made = channel_handle_made,
+                         .handle_closed = channel_handle_closed },
 };

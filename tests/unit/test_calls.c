@@ -30,6 +30,16 @@ static struct object *made_by(unsigned number)
     return object;
 }
 
+/* An end of a channel; the handles to both stay, to keep it open. */
+static struct object *make_channel(void)
+{
+    struct call_result result = core_call(FTL_CALL_CHANNEL_CREATE, memory, 0, 0, 0, 0, 0);
+    struct object *object;
+    assert_int_equal(result.status, FTL_OK);
+    assert_int_equal(handle_lookup(result.value, OBJECT_ANY, 0, &object), FTL_OK);
+    return object;
+}
+
 /* An object of the type, one reference. */
 static struct object *make_object(enum object_type type)
 {
@@ -44,6 +54,7 @@ static struct object *make_object(enum object_type type)
     case OBJECT_NOTIFICATION: return made_by(FTL_CALL_NOTIFICATION_CREATE);
     case OBJECT_TIMER: return made_by(FTL_CALL_TIMER_CREATE);
     case OBJECT_POLL: return made_by(FTL_CALL_POLL_CREATE);
+    case OBJECT_CHANNEL: return make_channel();
     default: return NULL; /* fails once a call takes one: see good_args() */
     }
 }

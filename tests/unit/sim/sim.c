@@ -17,6 +17,7 @@
 
 #include "host/memory.h"
 #include "host/test.h"
+#include "ipc/channel.h"
 #include "ipc/futex.h"
 #include "ipc/notification.h"
 #include "ipc/poll.h"
@@ -382,6 +383,7 @@ static void init_kernel(void)
     notification_init();
     timer_object_init();
     poll_init();
+    channel_init();
     loader_init(0);
     info.uart.device.irq = 1;
     console_enable_input(&info);

@@ -16,6 +16,7 @@ static const struct {
     { "notification", test_notification },
     { "timer", test_timer },
     { "poll", test_poll },
+    { "channel", test_channel },
 };
 
 static bool is_wanted(const char *name, int argc, char **argv)

@@ -12,6 +12,7 @@
 void test_notification(void);
 void test_timer(void);
 void test_poll(void);
+void test_channel(void);
 
 /* Notes a failure unless the values are equal. */
 #define CHECK_EQUAL(value, expected)                                                               \

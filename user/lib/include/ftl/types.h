@@ -62,6 +62,19 @@ struct ftl_wait_item {
 };
 #define FTL_WAIT_MAX 16 /* most items of one ftl_object_wait() */
 
+/* What is sent through a channel, or where what is received goes. */
+struct ftl_message {
+    void *data;
+    size_t capacity;          /* receiving, in: bytes there is room for at `data` */
+    size_t size;              /* sending, in: bytes; receiving, out: bytes received or needed */
+    ftl_handle_t *handles;    /* sending: handles to move; receiving: room for them */
+    uint32_t handle_capacity; /* as capacity */
+    uint32_t handle_count;    /* as size */
+    uint64_t transaction;     /* receiving, out: not 0 when a caller waits for the reply to it */
+};
+#define FTL_MESSAGE_SIZE_MAX    65536u
+#define FTL_MESSAGE_HANDLES_MAX 16u
+
 /* ftl_poll_add(): edge-triggered, reported once for each time the signals are set. Not a signal. */
 #define FTL_POLL_EDGE (1u << 31)
 

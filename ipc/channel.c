@@ -1,0 +1,718 @@
+/*
+ * Channels: see channel.h. One lock serves both ends.
+ *
+ * Bounds: an end's queue holds QUEUE_MESSAGES messages and QUEUE_BYTES bytes. A sender that finds
+ * no room waits in line; who makes room grants it to the first in line, in whose name it is kept.
+ *
+ * Ends inside of messages. An end without handles is closed, and the messages in its queue freed.
+ * Handles in messages count, so two ends that lay in each other's queues would keep each other open
+ * with nobody to receive them. Such rings never come about: a message that carries ends is queued
+ * with nesting_lock held, after a walk over all that lies, at any depth, in the queues of these
+ * ends; it is refused if the receiving end is among them. The walk is bounded, by NESTING_MAX ends.
+ * So what is in flight hangs, without rings, from ends that processes hold, and goes with the last
+ * handle to these. Freeing it takes no stack (message.c).
+ */
+#include "ipc/channel.h"
+
+#include "calls.gen.h"
+
+#include "ipc/message.h"
+#include "kernel/assert.h"
+#include "kernel/process.h"
+#include "kernel/thread.h"
+#include "mm/slab.h"
+
+#define QUEUE_MESSAGES 128u
+#define QUEUE_BYTES    (256 * KIB)
+#define NESTING_MAX    64u
+
+struct channel_pair {
+    struct spinlock lock;      /* LOCK_CHANNEL */
+    uint32_t alive;            /* ends not destroyed; atomic */
+    struct account *account;   /* a reference; the pair is charged to it */
+    uint64_t last_transaction; /* protected by the lock */
+    struct channel ends[2];
+};
+
+static struct slab_cache pair_cache;
+
+/* What lies in which queue: held while a message with channel ends is queued. */
+static struct spinlock nesting_lock = SPINLOCK_INIT(LOCK_NESTING);
+
+void channel_init(void)
+{
+    slab_cache_init(&pair_cache, "channel", sizeof(struct channel_pair),
+                    _Alignof(struct channel_pair));
+}
+
+static struct channel *peer_of(struct channel *channel)
+{
+    struct channel *ends = channel->pair->ends;
+    return &ends[channel == &ends[0]];
+}
+
+/* Waiting threads. The lock is held. */
+
+static void wake_first(struct list *waiters)
+{
+    struct list *node = list_pop_front(waiters);
+    if (node != NULL) {
+        thread_notify(CONTAINER_OF(node, struct thread, wait.channel.link));
+    }
+}
+
+static void wake_all(struct list *waiters)
+{
+    while (!list_empty(waiters)) {
+        wake_first(waiters);
+    }
+}
+
+static void wake_everyone(struct channel *channel)
+{
+    wake_all(&channel->receivers);
+    wake_all(&channel->senders);
+    wake_all(&channel->callers);
+}
+
+/* Room in a queue. The lock is held. */
+
+static bool has_room(const struct channel *receiver, size_t size)
+{
+    return receiver->queued < QUEUE_MESSAGES && size <= QUEUE_BYTES - receiver->queued_bytes;
+}
+
+static void take_room(struct channel *receiver, size_t size)
+{
+    receiver->queued++;
+    receiver->queued_bytes += size;
+}
+
+/* WRITABLE says whether a message of any size could be sent. */
+static void update_writable(struct channel *sender)
+{
+    bool writable = !peer_of(sender)->closed && has_room(peer_of(sender), FTL_MESSAGE_SIZE_MAX);
+    bool was_writable = (object_signals(&sender->object) & FTL_SIGNAL_WRITABLE) != 0;
+    if (writable && !was_writable) {
+        object_signal(&sender->object, 0, FTL_SIGNAL_WRITABLE);
+    } else if (!writable && was_writable) {
+        object_signal(&sender->object, FTL_SIGNAL_WRITABLE, 0);
+    }
+}
+
+/* Gives room back, to those who wait for it first. */
+static void give_room(struct channel *receiver, size_t size)
+{
+    struct channel *sender = peer_of(receiver);
+    receiver->queued--;
+    receiver->queued_bytes -= size;
+    while (!list_empty(&sender->senders)) {
+        struct channel_wait *wait = LIST_ENTRY(sender->senders.next, struct channel_wait, link);
+        if (!has_room(receiver, wait->message->size)) {
+            break;
+        }
+        take_room(receiver, wait->message->size);
+        wait->granted = true;
+        wake_first(&sender->senders);
+    }
+    update_writable(sender);
+}
+
+static ftl_status_t check_open(struct channel *channel)
+{
+    if (channel->closed) {
+        return FTL_ERR_HANDLE_CLOSED;
+    }
+    return peer_of(channel)->closed ? FTL_ERR_PEER_CLOSED : FTL_OK;
+}
+
+/* Closing. */
+
+static void close_end(struct channel *channel)
+{
+    struct channel *peer = peer_of(channel);
+    struct list messages = LIST_INIT(messages);
+    spin_lock(&channel->pair->lock);
+    if (!channel->closed) {
+        channel->closed = true;
+        for (struct list *node = list_pop_front(&channel->queue); node != NULL;
+             node = list_pop_front(&channel->queue)) {
+            list_push_back(&messages, node);
+        }
+        wake_everyone(channel);
+        wake_everyone(peer);
+        if (!peer->closed) {
+            object_signal(&peer->object, FTL_SIGNAL_WRITABLE, FTL_SIGNAL_PEER_CLOSED);
+        }
+    }
+    spin_unlock(&channel->pair->lock);
+    message_free_all(&messages);
+}
+
+void channel_handle_made(struct object *object)
+{
+    __atomic_fetch_add(&((struct channel *)object)->handles, 1, __ATOMIC_RELAXED);
+}
+
+void channel_handle_closed(struct object *object)
+{
+    struct channel *channel = (struct channel *)object;
+    uint32_t before = __atomic_fetch_sub(&channel->handles, 1, __ATOMIC_ACQ_REL);
+    ASSERT(before != 0);
+    if (before == 1) {
+        close_end(channel);
+    }
+}
+
+void channel_destroy(struct object *object)
+{
+    struct channel *channel = (struct channel *)object;
+    struct channel_pair *pair = channel->pair;
+    close_end(channel); /* one that never had a handle */
+    if (__atomic_sub_fetch(&pair->alive, 1, __ATOMIC_ACQ_REL) == 0) {
+        account_release(pair->account, sizeof(*pair));
+        account_put(pair->account);
+        slab_free(&pair_cache, pair);
+    }
+}
+
+/* Creation. */
+
+static struct channel_pair *pair_create(struct account *account, ftl_status_t *status)
+{
+    *status = FTL_ERR_LIMIT;
+    if (!account_charge(account, sizeof(struct channel_pair))) {
+        return NULL;
+    }
+    struct channel_pair *pair = slab_alloc(&pair_cache);
+    *status = FTL_ERR_NO_MEMORY;
+    if (pair == NULL) {
+        account_release(account, sizeof(*pair));
+        return NULL;
+    }
+    pair->account = account_get(account);
+    pair->alive = 2;
+    spin_init(&pair->lock, LOCK_CHANNEL);
+    for (size_t i = 0; i < 2; i++) {
+        struct channel *end = &pair->ends[i];
+        object_init(&end->object, OBJECT_CHANNEL);
+        end->object.signals = FTL_SIGNAL_WRITABLE;
+        end->pair = pair;
+        list_init(&end->queue);
+        list_init(&end->receivers);
+        list_init(&end->senders);
+        list_init(&end->callers);
+    }
+    return pair;
+}
+
+static void close_handle(ftl_handle_t handle)
+{
+    struct object *object;
+    ftl_rights_t rights;
+    if (handle_remove(&process_current()->handles, handle, 0, &object, &rights) == FTL_OK) {
+        object_close(object);
+    }
+}
+
+struct call_result sys_channel_create(vaddr_t second)
+{
+    ftl_status_t status;
+    struct channel_pair *pair = pair_create(process_current()->account, &status);
+    if (pair == NULL) {
+        return call_status(status);
+    }
+    struct object *other = &pair->ends[1].object;
+    struct call_result first = call_give_handle(&pair->ends[0].object, FTL_RIGHTS_ALL);
+    if (first.status != FTL_OK) {
+        object_put(other);
+        return first;
+    }
+    struct call_result result = call_give_handle(other, FTL_RIGHTS_ALL);
+    if (result.status == FTL_OK) {
+        status = copy_out(second, &result.value, sizeof(result.value));
+        if (status == FTL_OK) {
+            return first;
+        }
+        close_handle(result.value);
+        result = call_status(status);
+    }
+    close_handle(first.value);
+    return result;
+}
+
+/* Ends inside of messages: see above. */
+
+/* The ends a walk has found, each with a reference. */
+struct walk {
+    uint32_t count;
+    struct channel *found[NESTING_MAX];
+};
+
+/* Notes the ends that a message carries. BAD_STATE if one is `into`; LIMIT if they are too many. */
+static ftl_status_t note_ends(struct walk *walk, const struct message *message,
+                              const struct channel *into)
+{
+    for (uint32_t i = 0; i < message->handle_count && message->channel_count != 0; i++) {
+        struct object *object = message->handles[i].object;
+        struct channel *end = (struct channel *)object;
+        bool known = object->type != OBJECT_CHANNEL;
+        for (uint32_t k = 0; k < walk->count && !known; k++) {
+            known = walk->found[k] == end;
+        }
+        if (known) {
+            continue;
+        }
+        if (end == into) {
+            return FTL_ERR_BAD_STATE;
+        }
+        if (walk->count == NESTING_MAX) {
+            return FTL_ERR_LIMIT;
+        }
+        object_get(object);
+        walk->found[walk->count++] = end;
+    }
+    return FTL_OK;
+}
+
+static ftl_status_t walk_queue(struct walk *walk, struct channel *end, const struct channel *into)
+{
+    ftl_status_t status = FTL_OK;
+    spin_lock(&end->pair->lock);
+    struct message *message;
+    LIST_FOR_EACH(message, &end->queue, struct message, link)
+    {
+        status = note_ends(walk, message, into);
+        if (status != FTL_OK) {
+            break;
+        }
+    }
+    spin_unlock(&end->pair->lock);
+    return status;
+}
+
+/*
+ * Whether the message may be queued at `into` without closing a ring: BAD_STATE if not, LIMIT if
+ * that would take too long to find out. With nesting_lock held, until it is queued.
+ */
+static ftl_status_t check_nesting(struct walk *walk, const struct message *message,
+                                  const struct channel *into)
+{
+    ftl_status_t status = note_ends(walk, message, into);
+    for (uint32_t i = 0; i < walk->count && status == FTL_OK; i++) {
+        status = walk_queue(walk, walk->found[i], into);
+    }
+    return status;
+}
+
+static ftl_status_t nesting_begin(struct walk *walk, const struct message *message,
+                                  const struct channel *into)
+{
+    walk->count = 0;
+    if (message->channel_count == 0) {
+        return FTL_OK;
+    }
+    spin_lock(&nesting_lock);
+    return check_nesting(walk, message, into);
+}
+
+static void nesting_end(struct walk *walk, bool has_ends)
+{
+    if (has_ends) {
+        spin_unlock(&nesting_lock);
+    }
+    for (uint32_t i = 0; i < walk->count; i++) {
+        object_put(&walk->found[i]->object);
+    }
+}
+
+/* Puts a message into a queue where room was taken for it. The lock is held. */
+static void enqueue(struct channel *receiver, struct message *message, bool in_front)
+{
+    if (in_front) {
+        list_push_front(&receiver->queue, &message->link);
+    } else {
+        list_push_back(&receiver->queue, &message->link);
+    }
+    object_signal(&receiver->object, 0, FTL_SIGNAL_READABLE);
+    wake_first(&receiver->receivers);
+}
+
+/* Sending and calling. An operation holds a reference to its channel and owns its message. */
+
+static void operation_end(struct channel_wait *operation)
+{
+    message_free(operation->message);
+    object_put(&operation->channel->object);
+}
+
+/*
+ * Clean-up of every wait: out of the list, and out of the operation when the thread is killed.
+ * Returns whether it is.
+ */
+static bool leave_list(struct thread *thread)
+{
+    struct channel_wait *wait = &thread->wait.channel;
+    bool killed = __atomic_load_n(&thread->kill, __ATOMIC_ACQUIRE) != 0;
+    spin_lock(&wait->channel->pair->lock);
+    bool woken = list_empty(&wait->link);
+    list_remove(&wait->link);
+    if (killed && wait->granted) {
+        give_room(peer_of(wait->channel), wait->message->size);
+    } else if (killed && wait->receiving && woken && !list_empty(&wait->channel->queue)) {
+        wake_first(&wait->channel->receivers); /* it will not look: another has to */
+    }
+    spin_unlock(&wait->channel->pair->lock);
+    return killed;
+}
+
+static void wait_cleanup(struct thread *thread)
+{
+    if (leave_list(thread)) {
+        struct channel_wait operation = thread->wait.channel;
+        thread->wait.channel.channel = NULL;
+        operation_end(&operation);
+    }
+}
+
+/* Registers the current thread, with the lock held; the caller then releases it and commits. */
+static void wait_in(struct list *waiters, const struct channel_wait *operation,
+                    struct call_result (*resume)(struct thread *thread))
+{
+    struct channel_wait *wait = &thread_wait_begin(resume, wait_cleanup)->channel;
+    *wait = *operation;
+    list_push_back(waiters, &wait->link);
+}
+
+/* What a wait without success ends with. */
+static ftl_status_t time_is_up(nsec_t deadline)
+{
+    return deadline == 0 ? FTL_ERR_WOULD_BLOCK : FTL_ERR_TIMED_OUT;
+}
+
+static ftl_status_t give_reply(struct channel_wait *call, bool timed_out)
+{
+    if (call->message != NULL) {
+        ftl_status_t status = message_check_room(call->message, &call->how, call->address);
+        return status == FTL_OK ? message_give(call->message, &call->how, call->address) : status;
+    }
+    if (timed_out) {
+        return FTL_ERR_TIMED_OUT;
+    }
+    return call->channel->closed ? FTL_ERR_HANDLE_CLOSED : FTL_ERR_PEER_CLOSED;
+}
+
+static struct call_result call_resume(struct thread *thread)
+{
+    struct channel_wait call = thread->wait.channel;
+    if (call.channel == NULL) {
+        return call_status(FTL_ERR_CANCELLED); /* killed since: nobody sees it */
+    }
+    ftl_status_t status = give_reply(&call, thread->wait.timed_out);
+    operation_end(&call);
+    return call_status(status);
+}
+
+/*
+ * Queues the message, for which room is granted, with its handles; then a call waits for the reply.
+ * The lock is held. *stopped: the thread waits, and the message is the queue's.
+ */
+static ftl_status_t queue_message(struct channel_wait *operation, bool *stopped)
+{
+    struct channel *channel = operation->channel;
+    struct message *message = operation->message;
+    ftl_status_t status = check_open(channel);
+    if (status == FTL_OK) {
+        status = message_take_handles(message);
+    }
+    if (status != FTL_OK) {
+        return status;
+    }
+    operation->granted = false;
+    operation->message = NULL;
+    if (operation->is_call) {
+        operation->transaction = ++channel->pair->last_transaction;
+        message->transaction = operation->transaction;
+        wait_in(&channel->callers, operation, call_resume);
+        *stopped = true;
+    }
+    enqueue(peer_of(channel), message, false);
+    update_writable(channel);
+    return FTL_OK;
+}
+
+static struct call_result deliver(struct channel_wait *operation)
+{
+    struct walk walk;
+    struct channel *channel = operation->channel;
+    struct spinlock *lock = &channel->pair->lock;
+    size_t size = operation->message->size;
+    bool has_ends = operation->message->channel_count != 0;
+    bool stopped = false;
+    ftl_status_t status = nesting_begin(&walk, operation->message, peer_of(channel));
+    spin_lock(lock);
+    if (status == FTL_OK) {
+        status = queue_message(operation, &stopped);
+    }
+    if (status != FTL_OK) {
+        give_room(peer_of(channel), size);
+    }
+    spin_unlock(lock);
+    nesting_end(&walk, has_ends);
+    if (stopped) {
+        return thread_wait_commit(operation->deadline);
+    }
+    operation_end(operation);
+    return call_status(status);
+}
+
+static struct call_result send_resume(struct thread *thread);
+
+/* Gets room and delivers, or waits for room. */
+static struct call_result send(struct channel_wait *operation, bool timed_out)
+{
+    struct channel *channel = operation->channel;
+    struct channel *peer = peer_of(channel);
+    size_t size = operation->message->size;
+    bool stopped = false;
+    spin_lock(&channel->pair->lock);
+    ftl_status_t status = check_open(channel);
+    if (status != FTL_OK && operation->granted) {
+        give_room(peer, size);
+    } else if (status == FTL_OK && !operation->granted) {
+        if (list_empty(&channel->senders) && has_room(peer, size)) {
+            take_room(peer, size);
+            operation->granted = true;
+        } else if (timed_out || operation->deadline == 0) {
+            status = time_is_up(operation->deadline);
+        } else {
+            wait_in(&channel->senders, operation, send_resume);
+            stopped = true;
+        }
+    }
+    spin_unlock(&channel->pair->lock);
+    if (stopped) {
+        return thread_wait_commit(operation->deadline);
+    }
+    if (status == FTL_OK) {
+        return deliver(operation);
+    }
+    operation_end(operation);
+    return call_status(status);
+}
+
+static struct call_result send_resume(struct thread *thread)
+{
+    struct channel_wait operation = thread->wait.channel;
+    if (operation.channel == NULL) {
+        return call_status(FTL_ERR_CANCELLED);
+    }
+    return send(&operation, thread->wait.timed_out);
+}
+
+/* An end is not sent through its own channel. */
+static bool carries_own_end(const struct message *message, const struct channel *channel)
+{
+    for (uint32_t i = 0; i < message->handle_count && message->channel_count != 0; i++) {
+        const struct object *object = message->handles[i].object;
+        if (object->type == OBJECT_CHANNEL &&
+            ((const struct channel *)object)->pair == channel->pair) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static ftl_status_t make_for(struct channel *channel, vaddr_t address, struct message **made)
+{
+    ftl_status_t status = message_make(address, made);
+    if (status == FTL_OK && carries_own_end(*made, channel)) {
+        message_free(*made);
+        status = FTL_ERR_BAD_STATE;
+    }
+    return status;
+}
+
+struct call_result sys_channel_send(struct channel *channel, vaddr_t message, nsec_t deadline)
+{
+    struct channel_wait operation = { .channel = channel, .deadline = deadline };
+    ftl_status_t status = make_for(channel, message, &operation.message);
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    object_get(&channel->object);
+    return send(&operation, false);
+}
+
+struct call_result sys_channel_call(struct channel *channel, vaddr_t request, vaddr_t reply,
+                                    nsec_t deadline)
+{
+    struct channel_wait operation = {
+        .channel = channel,
+        .is_call = true,
+        .address = reply,
+        .deadline = deadline,
+    };
+    if (deadline == 0) {
+        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    }
+    ftl_status_t status = copy_in(&operation.how, reply, sizeof(operation.how));
+    if (status == FTL_OK) {
+        status = make_for(channel, request, &operation.message);
+    }
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    object_get(&channel->object);
+    return send(&operation, false);
+}
+
+/* Hands the message to the caller that waits for it. The lock is held. */
+static ftl_status_t answer(struct channel *caller_end, uint64_t transaction,
+                           struct message *message)
+{
+    struct channel_wait *call;
+    LIST_FOR_EACH(call, &caller_end->callers, struct channel_wait, link)
+    {
+        if (call->transaction == transaction) {
+            ftl_status_t status = message_take_handles(message);
+            if (status == FTL_OK) {
+                list_remove(&call->link);
+                call->message = message;
+                thread_notify(CONTAINER_OF(call, struct thread, wait.channel));
+            }
+            return status;
+        }
+    }
+    return FTL_ERR_NOT_FOUND;
+}
+
+struct call_result sys_channel_reply(struct channel *channel, uint64_t transaction, vaddr_t address)
+{
+    struct message *message;
+    ftl_status_t status = make_for(channel, address, &message);
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    spin_lock(&channel->pair->lock);
+    status = check_open(channel);
+    if (status == FTL_OK) {
+        status = answer(peer_of(channel), transaction, message);
+    }
+    spin_unlock(&channel->pair->lock);
+    if (status != FTL_OK) {
+        message_free(message);
+    }
+    return call_status(status);
+}
+
+/* Receiving. */
+
+/* A message that could not be given goes back to where it was, if it still can. */
+static void put_back(struct channel *channel, struct message *message)
+{
+    struct walk walk;
+    bool has_ends = message->channel_count != 0;
+    /* While it was out of the queue, a message that may not meet it may have been let in. */
+    ftl_status_t status = nesting_begin(&walk, message, channel);
+    spin_lock(&channel->pair->lock);
+    bool queued = status == FTL_OK && !channel->closed;
+    if (queued) {
+        enqueue(channel, message, true);
+    } else {
+        give_room(channel, message->size);
+    }
+    spin_unlock(&channel->pair->lock);
+    nesting_end(&walk, has_ends);
+    if (!queued) {
+        message_free(message);
+    }
+}
+
+/* Takes the first message out, if it fits; its room stays taken. The lock is held. */
+static struct message *dequeue(struct channel *channel, const struct ftl_message *how)
+{
+    struct message *message = LIST_ENTRY(channel->queue.next, struct message, link);
+    if (message->size > how->capacity || message->handle_count > how->handle_capacity) {
+        wake_first(&channel->receivers); /* it may fit another one's buffer */
+        return NULL;
+    }
+    list_remove(&message->link);
+    if (list_empty(&channel->queue)) {
+        object_signal(&channel->object, FTL_SIGNAL_READABLE, 0);
+    }
+    return message;
+}
+
+static ftl_status_t hand_over(struct channel *channel, struct message *message,
+                              const struct channel_wait *operation)
+{
+    ftl_status_t status = message_give(message, &operation->how, operation->address);
+    if (status != FTL_OK) {
+        put_back(channel, message);
+        return status;
+    }
+    spin_lock(&channel->pair->lock);
+    give_room(channel, message->size);
+    spin_unlock(&channel->pair->lock);
+    message_free(message);
+    return FTL_OK;
+}
+
+static struct call_result receive_resume(struct thread *thread);
+
+static struct call_result receive(struct channel_wait *operation, bool timed_out)
+{
+    struct channel *channel = operation->channel;
+    struct message *message = NULL;
+    struct message first = { 0 }; /* its sizes, when it does not fit */
+    bool stopped = false;
+    spin_lock(&channel->pair->lock);
+    bool empty = list_empty(&channel->queue);
+    ftl_status_t status = empty || channel->closed ? check_open(channel) : FTL_OK;
+    if (!empty && status == FTL_OK) {
+        first = *LIST_ENTRY(channel->queue.next, struct message, link);
+        message = dequeue(channel, &operation->how);
+    } else if (status == FTL_OK && (timed_out || operation->deadline == 0)) {
+        status = time_is_up(operation->deadline);
+    } else if (status == FTL_OK) {
+        wait_in(&channel->receivers, operation, receive_resume);
+        stopped = true;
+    }
+    spin_unlock(&channel->pair->lock);
+    if (stopped) {
+        return thread_wait_commit(operation->deadline);
+    }
+    if (message != NULL) {
+        status = hand_over(channel, message, operation);
+    } else if (status == FTL_OK) {
+        status = message_check_room(&first, &operation->how, operation->address);
+    }
+    operation_end(operation);
+    return call_status(status);
+}
+
+static struct call_result receive_resume(struct thread *thread)
+{
+    struct channel_wait operation = thread->wait.channel;
+    if (operation.channel == NULL) {
+        return call_status(FTL_ERR_CANCELLED);
+    }
+    return receive(&operation, thread->wait.timed_out);
+}
+
+struct call_result sys_channel_recv(struct channel *channel, vaddr_t message, nsec_t deadline)
+{
+    struct channel_wait operation = {
+        .channel = channel,
+        .receiving = true,
+        .address = message,
+        .deadline = deadline,
+    };
+    ftl_status_t status = copy_in(&operation.how, message, sizeof(operation.how));
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    object_get(&channel->object);
+    return receive(&operation, false);
+}

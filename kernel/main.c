@@ -21,6 +21,7 @@
 #include "kernel/loader.h"
 #include "kernel/log.h"
 #include "kernel/process.h"
+#include "kernel/string.h"
 #include "kernel/system.h"
 #include "kernel/thread.h"
 #include "mm/page.h"
@@ -184,15 +185,28 @@ static void start_other_harts(void)
 }
 
 #ifndef FTL_RELEASE
-/* `ftl.test=panic` and `ftl.test=overflow`: what a panic looks like. */
+/* Goes deeper until the stack is full. */
+static __attribute__((noinline)) unsigned overflow_stack(unsigned depth)
+{
+    volatile unsigned char frame[256] = { 0 };
+    frame[depth % sizeof(frame)] = 1;
+    return depth == UINT32_MAX ? 0 : overflow_stack(depth + 1) + frame[0];
+}
+
+/* The boot argument `ftl.test=panic`, `=fault` or `=overflow` shows what a panic looks like. */
 static void run_boot_test(void)
 {
     char value[32];
     if (!bootargs_get(boot_info.bootargs, "ftl.test", value, sizeof(value))) {
         return;
     }
-    if (value[0] == 'p') {
+    if (strcmp(value, "panic") == 0) {
         panic("asked for by the boot argument ftl.test");
+    } else if (strcmp(value, "fault") == 0) {
+        *(volatile unsigned char *)VMAP_BASE =
+            1; /* the guard page of the first stack or device there */
+    } else if (strcmp(value, "overflow") == 0) {
+        log_line("boot: depth %u", overflow_stack(0));
     }
 }
 #endif

@@ -24,18 +24,23 @@ static void stop_others(void)
     }
 }
 
-static void log_backtrace(uintptr_t frame, uintptr_t pc)
+static void log_backtrace(const struct panic_registers *registers)
 {
     uintptr_t addresses[BACKTRACE_MAX];
-    size_t count = backtrace(addresses, BACKTRACE_MAX, frame, pc);
+    size_t count = backtrace(addresses, BACKTRACE_MAX, registers->frame, registers->pc);
     log_line("backtrace:");
     for (size_t i = 0; i < count; i++) {
+        /*
+         * A call that does not return may be its function's last instruction: look before where it
+         * returns to.
+         */
+        size_t back = i > 0 || registers->called ? 1 : 0;
         size_t offset;
-        const char *name = symbols_find(addresses[i], &offset);
+        const char *name = symbols_find(addresses[i] - back, &offset);
         if (name == NULL) {
             log_line("  %#lx", addresses[i]);
         } else {
-            log_line("  %#lx %s+%#zx", addresses[i], name, offset);
+            log_line("  %#lx %s+%#zx", addresses[i], name, offset + back);
         }
     }
 }
@@ -69,7 +74,7 @@ static _Noreturn void panic_report(const struct panic_registers *registers, cons
     log_line("kernel panic on hart %u: %s", arch_hart_self()->id, cause);
     log_current();
     registers_log(registers->x, registers->pc);
-    log_backtrace(registers->frame, registers->pc);
+    log_backtrace(registers);
     power_off(PANIC_EXIT_STATUS);
 }
 
@@ -88,6 +93,7 @@ void panic(const char *format, ...)
         .pc = (uintptr_t)__builtin_return_address(0),
         .x = x,
         .frame = *((uintptr_t *)__builtin_frame_address(0) - 2), /* the caller's */
+        .called = true,
     };
     va_list args;
     va_start(args, format);

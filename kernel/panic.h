@@ -9,6 +9,7 @@ struct panic_registers {
     uint64_t pc;
     const uint64_t *x; /* x1 to x31 */
     uintptr_t frame;   /* frame pointer, for the backtrace */
+    bool called;       /* pc is where a call would have returned to */
 };
 
 _Noreturn void panic_at(const struct panic_registers *registers, const char *format, ...)

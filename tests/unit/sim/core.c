@@ -122,7 +122,8 @@ static void run_once(const struct core_scenario *scenario, const struct sim_sche
     scenario->check();
 }
 
-/* How many times as long to explore as usual: the environment's FTL_SIM_EFFORT, for nightly tests.
+/*
+ * How many times as long to explore as usual: the environment's FTL_SIM_EFFORT, for nightly tests.
  */
 static size_t effort(void)
 {

@@ -3,6 +3,8 @@
  */
 #include "ipc_fakes.h"
 
+#include <pthread.h>
+
 #include "calls.gen.h"
 
 #include "host/slab.h"
@@ -10,6 +12,7 @@
 
 #define BOTH         (FTL_SIGNAL_READABLE | FTL_SIGNAL_WRITABLE)
 #define QUEUE_LENGTH 128u /* messages a queue takes */
+#define SMALL_STACK  (256 * KIB)
 
 static ftl_handle_t handles[2];
 static struct channel *ends[2];
@@ -471,6 +474,38 @@ static void channel_ends_are_not_sent_in_a_ring(void **state)
     assert_int_equal(object_signals(&to_c->object), FTL_SIGNAL_PEER_CLOSED);
 }
 
+static void channel_end_in_a_lost_message_is_closed_though_it_is_watched(void **state)
+{
+    (void)state;
+    ftl_handle_t b[2];
+    b[0] = make_pair(&b[1]);
+    struct channel *kept = fake_object(b[0]);
+    struct poll *poll = fake_object(fake_ok(sys_poll_create()));
+    fake_ok(sys_poll_add(poll, fake_object(b[1]), FTL_SIGNAL_READABLE, 0)); /* a reference */
+    assert_int_equal(send_one(ends[0], b[1]), FTL_OK);
+    assert_int_equal(object_signals(&kept->object), FTL_SIGNAL_WRITABLE);
+    fake_close(handles[1]);
+    assert_int_equal(object_signals(&kept->object), FTL_SIGNAL_PEER_CLOSED);
+}
+
+static void *close_handle_of(void *handle)
+{
+    fake_close(*(ftl_handle_t *)handle);
+    return NULL;
+}
+
+/* Closes the handle on a stack where recursion per message does not fit. */
+static void close_on_a_small_stack(ftl_handle_t handle)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attributes, SMALL_STACK), 0);
+    assert_int_equal(pthread_create(&thread, &attributes, close_handle_of, &handle), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    pthread_attr_destroy(&attributes);
+}
+
 static void channel_ends_in_messages_are_freed_without_nesting(void **state)
 {
     (void)state;
@@ -485,7 +520,7 @@ static void channel_ends_in_messages_are_freed_without_nesting(void **state)
         fake_close(bottom);
         bottom = next[0];
     }
-    fake_close(top);
+    close_on_a_small_stack(top);
     assert_int_equal(object_signals(&((struct channel *)fake_object(bottom))->object),
                      FTL_SIGNAL_PEER_CLOSED);
 }
@@ -579,6 +614,7 @@ int main(void)
         TEST(channel_reply_given_before_the_server_ended_arrives),
         TEST(channel_end_is_not_sent_through_its_own_channel),
         TEST(channel_ends_are_not_sent_in_a_ring),
+        TEST(channel_end_in_a_lost_message_is_closed_though_it_is_watched),
         TEST(channel_ends_in_messages_are_freed_without_nesting),
         TEST(channel_ends_nested_too_deep_to_look_through_are_refused),
         TEST(channel_process_that_was_not_started_is_not_sent),

@@ -244,6 +244,7 @@ static size_t until_it_works(ftl_isolation_t isolation, void (*arrange)(size_t n
     return n;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): one of several with this type */
 static void fail_allocation(size_t n, uint64_t *limit)
 {
     (void)limit;
@@ -255,6 +256,7 @@ static void allocate_again(void)
     host_alloc_budget = -1;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): one of several with this type */
 static void fail_page(size_t n, uint64_t *limit)
 {
     (void)limit;

@@ -151,7 +151,8 @@ void core_explore_switches(const struct core_scenario *scenario, size_t runs)
     run_once(scenario, &(struct sim_schedule){ 0 });
     size_t all = sim_points() * (hart_count - 1);
     runs *= effort();
-    for (size_t i = 0; i < all; i += 1 + all / runs) {
+    size_t step = runs == 0 ? all + 1 : 1 + all / runs;
+    for (size_t i = 0; i < all; i += step) {
         run_once(scenario, &(struct sim_schedule){
                                .switch_count = 1,
                                .switches = { { .point = 1 + i / (hart_count - 1),

@@ -29,8 +29,9 @@
 #include "mm/vmo.h"
 #include "mm/vmspace.h"
 
-#define DTB_SIZE_MAX    (2 * MIB)
-#define EMERGENCY_ORDER 1U /* pages of a hart's emergency stack */
+#define DTB_SIZE_MAX       (2 * MIB)
+#define HART_START_TIMEOUT 1000000000 /* ns for all harts together */
+#define EMERGENCY_ORDER    1U         /* pages of a hart's emergency stack */
 
 /* Called by boot.S: the hart's id, physical addresses of the DTB and of the image, instructions
  * retired until then. */
@@ -177,10 +178,25 @@ void hart_main(unsigned index)
     enter_scheduler();
 }
 
+/*
+ * Starts the others and waits until they are there; one that firmware promised but that never comes
+ * is left out.
+ */
 static void start_other_harts(void)
 {
+    uint64_t started = 0;
     for (unsigned i = 1; i < hart_count; i++) {
-        hart_start(i);
+        started |= (uint64_t)hart_start(i) << i;
+    }
+    nsec_t deadline = time_now() + HART_START_TIMEOUT;
+    for (unsigned i = 1; i < hart_count; i++) {
+        while ((started >> i & 1) != 0 && !__atomic_load_n(&harts[i].online, __ATOMIC_ACQUIRE)) {
+            if (time_now() > deadline) {
+                log_line("hart %u: did not start in time", harts[i].arch.id);
+                break;
+            }
+            arch_relax();
+        }
     }
 }
 
@@ -237,12 +253,12 @@ void kernel_main(hart_id_t hart, paddr_t dtb, paddr_t load_address, uint64_t ins
     log_line("boot: %u harts, %zu MiB of RAM free, boot arguments \"%s\"", hart_count,
              page_free_count() * PAGE_SIZE / MIB, boot_info.bootargs);
     system_init(instructions);
-    first_process_start(&boot_info);
+    harts[0].online = true;
+    start_other_harts();
     console_enable_input(&boot_info);
 #ifndef FTL_RELEASE
     run_boot_test();
 #endif
-    harts[0].online = true;
-    start_other_harts();
+    first_process_start(&boot_info);
     enter_scheduler();
 }

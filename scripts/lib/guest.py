@@ -204,6 +204,15 @@ class Guest:
         self.expect("\n", timeout)  # the end of the echoed line
         return self.wait_prompt(timeout)
 
+    def run_background(self, command, says, timeout=COMMAND_TIMEOUT):
+        """run() of a command that ends in &, until its process has printed `says`, which may come before the prompt
+        or after it. Returns what was printed up to the prompt, without that line."""
+        output = self.run(command, timeout)
+        if says in output:
+            return output.replace(says, "")
+        self.expect(re.escape(says).replace("\\\n", r"\r?\n"), timeout)
+        return output
+
     def status(self):
         """The exit status of the last command."""
         output = self.run("echo $?").strip()

@@ -12,7 +12,7 @@ def round_of_runs(guest):
     for isolation in ("user", "sandbox"):
         assert guest.run_status(f"run --isolation={isolation} hello")[1] == 0
         assert guest.run_status(f"run --isolation={isolation} crash null")[1] == 139
-        guest.run(f"run --isolation={isolation} crash loop &")
+        guest.run_background(f"run --isolation={isolation} crash loop &", "crash: looping forever\n")
         guest.run("kill $!")
 
 

@@ -3,7 +3,7 @@ import re
 
 
 def start_loop(guest, isolation):
-    output = guest.run(f"run --isolation={isolation} crash loop &")
+    output = guest.run_background(f"run --isolation={isolation} crash loop &", "crash: looping forever\n")
     return re.search(r"^\[(\d+)\] (\d+)$", output, re.M).groups()
 
 

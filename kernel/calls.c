@@ -193,6 +193,22 @@ struct call_result sys_process_info(struct process *process, vaddr_t address)
     return call_status(copy_out(address, &info, sizeof(info)));
 }
 
+struct call_result sys_process_handles(struct process *process, vaddr_t address)
+{
+    struct ftl_handle_list list;
+    ftl_status_t status = copy_in(&list.position, address, sizeof(list.position));
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    handle_table_list(&process->handles, &list);
+    return call_status(copy_out(address, &list, sizeof(list)));
+}
+
+struct call_result sys_process_set_handle_limit(struct process *process, uint32_t limit)
+{
+    return call_status(handle_table_set_limit(&process->handles, limit));
+}
+
 struct call_result sys_process_exit(int32_t status)
 {
     process_kill(process_current(), status);

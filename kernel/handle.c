@@ -38,6 +38,18 @@ void handle_table_init(struct handle_table *table, struct account *account, uint
     table->limit = limit;
 }
 
+ftl_status_t handle_table_set_limit(struct handle_table *table, uint32_t limit)
+{
+    if (limit > HANDLE_LIMIT_MAX) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    spin_lock(&table->lock);
+    bool closed = table->closed;
+    table->limit = limit;
+    spin_unlock(&table->lock);
+    return closed ? FTL_ERR_BAD_STATE : FTL_OK;
+}
+
 /* kalloc and kfree on an account. Errors: LIMIT, NO_MEMORY. */
 static ftl_status_t charged_alloc(struct account *account, size_t size, void **memory)
 {
@@ -95,7 +107,7 @@ static ftl_status_t add_chunk(struct handle_table *table)
 /* Opens the next slot that was never used. */
 static ftl_status_t open_slot(struct handle_table *table, uint32_t *index)
 {
-    if (table->opened == table->limit) {
+    if (table->opened == HANDLE_LIMIT_MAX) {
         return FTL_ERR_LIMIT;
     }
     if (table->opened == table->chunk_count * HANDLE_CHUNK_SLOTS) {
@@ -111,6 +123,9 @@ static ftl_status_t open_slot(struct handle_table *table, uint32_t *index)
 
 static ftl_status_t take_slot(struct handle_table *table, uint32_t *index)
 {
+    if (unlikely(table->used >= table->limit || table->closed)) {
+        return FTL_ERR_LIMIT;
+    }
     if (table->free_count == 0) {
         return open_slot(table, index);
     }
@@ -246,6 +261,35 @@ ftl_status_t handle_remove(struct handle_table *table, ftl_handle_t handle,
     return status;
 }
 
+static void describe(const struct handle_slot *slot, uint32_t index, struct ftl_handle_info *info)
+{
+    const char *type = object_ops[slot->object->type].name;
+    info->handle = make_handle(index, slot->generation);
+    info->rights = slot->rights;
+    info->object = object_id(slot->object);
+    memcpy(info->type, type, strnlen(type, sizeof(info->type) - 1) + 1);
+}
+
+void handle_table_list(struct handle_table *table, struct ftl_handle_list *list)
+{
+    uint64_t at = list->position;
+    *list = (struct ftl_handle_list){ 0 };
+    spin_lock(&table->lock);
+    uint64_t end = table->opened;
+    for (unsigned looked = 0; at < end && looked < HANDLE_LIST_SLOTS; looked++) {
+        if (list->count == FTL_HANDLE_LIST_MAX) {
+            break;
+        }
+        const struct handle_slot *slot = slot_at(table, (uint32_t)at);
+        if (slot->used) {
+            describe(slot, (uint32_t)at, &list->handles[list->count++]);
+        }
+        at++;
+    }
+    list->position = at < end ? at : 0;
+    spin_unlock(&table->lock);
+}
+
 /* Whether a handle is in the array twice. */
 static bool has_twin(const ftl_handle_t *handles, size_t count)
 {
@@ -292,7 +336,7 @@ void handle_table_destroy(struct handle_table *table)
     table->chunk_count = 0;
     table->chunk_capacity = 0;
     table->opened = 0;
-    table->limit = 0;
+    table->closed = true;
     table->used = 0;
     table->free_count = 0;
     spin_unlock(&table->lock);

@@ -13,7 +13,7 @@
 #include "mm/account.h"
 
 #define HANDLE_LIMIT_DEFAULT 65536u
-#define HANDLE_LIMIT_MAX     ((1u << 24) - 1)
+#define HANDLE_LIMIT_MAX     FTL_HANDLE_LIMIT_MAX
 
 /* Slots come in chunks of this many, so that the table grows without moving any. */
 #define HANDLE_CHUNK_SLOTS 64u
@@ -35,20 +35,32 @@ struct handle_table {
     uint32_t chunk_count;          /* chunks there are */
     uint32_t chunk_capacity;       /* length of `chunks` */
     uint32_t opened;               /* slots that have ever been used: the first ones */
-    uint32_t limit;                /* most slots there may ever be */
+    uint32_t limit;                /* most handles it takes */
     uint32_t used;                 /* handles */
     uint32_t free_count;           /* slots in the queue of free ones */
     uint32_t free_head, free_tail; /* its ends, if it is not empty */
+    bool closed;                   /* destroyed: takes no more handles */
 };
 
 /* Limit: at most HANDLE_LIMIT_MAX. No memory is taken before the first handle. */
 void handle_table_init(struct handle_table *table, struct account *account, uint32_t limit);
 
 /*
- * Closes every handle and frees the slots. The table stays usable, empty, with a limit of 0.
+ * Closes every handle and frees the slots. The table stays usable, but is empty for ever.
  * Destroys objects: hold no locks.
  */
 void handle_table_destroy(struct handle_table *table);
+
+/* Handles that are there already stay. INVALID_ARGUMENT (more than HANDLE_LIMIT_MAX), BAD_STATE
+ * (destroyed). */
+ftl_status_t handle_table_set_limit(struct handle_table *table, uint32_t limit);
+
+/*
+ * Tells of the handles in slots from list->position on, and where to go on: see struct
+ * ftl_handle_list. Looks at HANDLE_LIST_SLOTS slots at most.
+ */
+void handle_table_list(struct handle_table *table, struct ftl_handle_list *list);
+#define HANDLE_LIST_SLOTS 256u
 
 /*
  * Makes a handle with these rights; takes over the caller's reference to the object on success

@@ -10,6 +10,7 @@ void object_init(struct object *object, enum object_type type)
     object->refs = 1;
     object->type = (uint8_t)type;
     object->signals = 0;
+    object->id = 0;
     spin_init(&object->lock, LOCK_OBJECT);
     list_init(&object->observers);
 }
@@ -82,6 +83,20 @@ void object_close(struct object *object)
         ops->handle_closed(object);
     }
     object_put(object);
+}
+
+uint32_t object_id(struct object *object)
+{
+    static uint32_t last; /* atomic */
+    uint32_t id = __atomic_load_n(&object->id, __ATOMIC_RELAXED);
+    if (id == 0) {
+        uint32_t fresh = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+        if (__atomic_compare_exchange_n(&object->id, &id, fresh, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED)) {
+            id = fresh;
+        }
+    }
+    return id;
 }
 
 void object_signal_locked(struct object *object, uint32_t clear, uint32_t set)

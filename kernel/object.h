@@ -29,6 +29,7 @@ struct object {
     uint8_t type;          /* enum object_type; fixed */
     uint32_t signals;      /* FTL_SIGNAL_ bits; written under `lock`, read anywhere */
     struct spinlock lock;  /* protects signals and observers */
+    uint32_t id;           /* see object_id(); atomic */
     struct list observers; /* struct observer */
 };
 
@@ -79,6 +80,12 @@ void object_signal(struct object *object, uint32_t clear, uint32_t set);
  * The same with the object's lock held, for types that keep state under it in step with signals.
  */
 void object_signal_locked(struct object *object, uint32_t clear, uint32_t set);
+
+/*
+ * A number that tells the object from all others, not 0. Objects are numbered when they are first
+ * asked for it, so that making them costs nothing.
+ */
+uint32_t object_id(struct object *object);
 
 /* The signals set now. */
 uint32_t object_signals(const struct object *object);

@@ -385,6 +385,7 @@ void process_describe(struct process *process, struct ftl_process_info *info)
     }
     spin_unlock(&process->lock);
     info->handles = __atomic_load_n(&process->handles.used, __ATOMIC_RELAXED);
+    info->handle_limit = __atomic_load_n(&process->handles.limit, __ATOMIC_RELAXED);
     info->memory_used = __atomic_load_n(&process->account->used, __ATOMIC_RELAXED);
     info->memory_limit = process->account->limit;
 }
@@ -405,15 +406,17 @@ struct process *process_next(uint64_t after)
     return found;
 }
 
-void process_counts(uint64_t *process_count, uint64_t *thread_count)
+void process_counts(uint64_t *process_count, uint64_t *thread_count, uint64_t *handle_count)
 {
     *thread_count = 0;
+    *handle_count = 0;
     spin_lock(&processes.lock);
     *process_count = processes.count;
     struct process *process;
     LIST_FOR_EACH(process, &processes.all, struct process, all_link)
     {
         *thread_count += __atomic_load_n(&process->thread_count, __ATOMIC_RELAXED);
+        *handle_count += __atomic_load_n(&process->handles.used, __ATOMIC_RELAXED);
     }
     spin_unlock(&processes.lock);
 }

@@ -97,8 +97,8 @@ void process_describe(struct process *process, struct ftl_process_info *info);
  */
 struct process *process_next(uint64_t after);
 
-/* How many processes and threads there are. */
-void process_counts(uint64_t *processes, uint64_t *threads);
+/* How many processes there are, and threads and handles in them. */
+void process_counts(uint64_t *processes, uint64_t *threads, uint64_t *handles);
 
 void process_destroy(struct object *object);
 

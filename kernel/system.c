@@ -10,7 +10,9 @@
 #include "kernel/hart.h"
 #include "kernel/log.h"
 #include "kernel/process.h"
+#include "kernel/string.h"
 #include "mm/page.h"
+#include "mm/slab.h"
 #include "mm/vmspace.h"
 
 #define LOG_PIECE 512 /* bytes of one system_log */
@@ -72,8 +74,38 @@ struct call_result sys_system_info(struct system *system, vaddr_t address)
         .firmware_instructions = system_state.entry_instructions,
         .kernel_instructions = now == 0 ? 0 : now - system_state.entry_instructions,
     };
-    process_counts(&info.processes, &info.threads);
+    process_counts(&info.processes, &info.threads, &info.handles);
     return call_status(copy_out(address, &info, sizeof(info)));
+}
+
+/* Where system_objects stands in the caller's array. */
+struct object_counts {
+    vaddr_t next;
+    size_t room; /* entries */
+    size_t kinds;
+    ftl_status_t status;
+};
+
+static void count_objects(struct slab_cache *cache, void *context)
+{
+    struct object_counts *counts = context;
+    struct ftl_object_count entry = { .count = slab_used(cache), .size = cache->object_size };
+    counts->kinds++;
+    if (counts->room == 0 || counts->status != FTL_OK) {
+        return;
+    }
+    memcpy(entry.name, cache->name, strnlen(cache->name, sizeof(entry.name) - 1));
+    counts->status = copy_out(counts->next, &entry, sizeof(entry));
+    counts->next += sizeof(entry);
+    counts->room--;
+}
+
+struct call_result sys_system_objects(struct system *system, vaddr_t entries, size_t capacity)
+{
+    (void)system;
+    struct object_counts counts = { .next = entries, .room = capacity };
+    slab_for_each(count_objects, &counts);
+    return counts.status == FTL_OK ? call_value(counts.kinds) : call_status(counts.status);
 }
 
 /* Position is in and out: it is checked as memory before anything is copied. */

@@ -292,6 +292,76 @@ static void results_do_not_go_to_read_only_memory(void **state)
     core_call(FTL_CALL_HANDLE_CLOSE, process, 0, 0, 0, 0, 0);
 }
 
+/* What system_objects says of one kind, in `memory`. */
+static uint64_t count_of(ftl_handle_t system, const char *name)
+{
+    struct call_result kinds = core_call(FTL_CALL_SYSTEM_OBJECTS, system, memory, 16, 0, 0, 0);
+    assert_int_equal(kinds.status, FTL_OK);
+    assert_in_range(kinds.value, 9, 16);
+    const struct ftl_object_count *counts = (const void *)sim_access(memory, FTL_MAP_READ);
+    for (size_t i = 0; i < kinds.value; i++) {
+        if (strcmp(counts[i].name, name) == 0) {
+            return counts[i].count;
+        }
+    }
+    fail_msg("no kind '%s'", name);
+    return 0;
+}
+
+static void objects_are_counted_by_kind(void **state)
+{
+    (void)state;
+    ftl_handle_t system = core_handle(caller, objects[OBJECT_SYSTEM], FTL_RIGHTS_ALL);
+    uint64_t timers = count_of(system, "timer");
+    uint64_t polls = count_of(system, "poll");
+    struct call_result timer = core_call(FTL_CALL_TIMER_CREATE, 0, 0, 0, 0, 0, 0);
+    assert_int_equal(timer.status, FTL_OK);
+    assert_int_equal(count_of(system, "timer"), timers + 1);
+    status_of(FTL_CALL_HANDLE_CLOSE, timer.value, 0, 0);
+    assert_int_equal(count_of(system, "timer"), timers);
+    assert_int_equal(count_of(system, "poll"), polls);
+
+    memset(sim_access(memory, FTL_MAP_WRITE), 0xee, PAGE_SIZE);
+    struct call_result kinds = core_call(FTL_CALL_SYSTEM_OBJECTS, system, memory, 1, 0, 0, 0);
+    assert_true(kinds.status == FTL_OK && kinds.value > 1);
+    assert_int_equal(((unsigned char *)sim_access(memory, FTL_MAP_READ))[56], 0xee);
+    status_of(FTL_CALL_HANDLE_CLOSE, system, 0, 0);
+}
+
+static void handles_of_another_process_can_be_listed(void **state)
+{
+    (void)state;
+    struct process *other = (struct process *)objects[OBJECT_PROCESS];
+    ftl_handle_t handle = core_handle(other, objects[OBJECT_TIMER], FTL_RIGHT_READ);
+    ftl_handle_t process = core_handle(caller, &other->object, FTL_RIGHT_READ);
+    struct ftl_handle_list *list = (void *)sim_access(memory, FTL_MAP_WRITE);
+    list->position = 0;
+    assert_int_equal(status_of(FTL_CALL_PROCESS_HANDLES, process, memory, 0), FTL_OK);
+    assert_int_equal(list->position, 0);
+    assert_int_equal(list->count, 1);
+    assert_int_equal(list->handles[0].handle, handle);
+    assert_int_equal(list->handles[0].rights, FTL_RIGHT_READ);
+    assert_string_equal(list->handles[0].type, "timer");
+    status_of(FTL_CALL_HANDLE_CLOSE, process, 0, 0);
+}
+
+static void handle_limit_is_set_and_seen(void **state)
+{
+    (void)state;
+    ftl_handle_t self = core_handle(caller, &caller->object, FTL_RIGHTS_ALL);
+    struct ftl_process_info *info = (void *)sim_access(memory, FTL_MAP_WRITE);
+    assert_int_equal(status_of(FTL_CALL_PROCESS_SET_HANDLE_LIMIT, self, caller->handles.used, 0),
+                     FTL_OK);
+    assert_int_equal(status_of(FTL_CALL_PROCESS_INFO, self, memory, 0), FTL_OK);
+    assert_int_equal(info->handle_limit, caller->handles.used);
+    assert_int_equal(status_of(FTL_CALL_TIMER_CREATE, 0, 0, 0), FTL_ERR_LIMIT);
+    assert_int_equal(status_of(FTL_CALL_PROCESS_SET_HANDLE_LIMIT, self, UINT32_MAX, 0),
+                     FTL_ERR_INVALID_ARGUMENT);
+    assert_int_equal(status_of(FTL_CALL_PROCESS_SET_HANDLE_LIMIT, self, HANDLE_LIMIT_DEFAULT, 0),
+                     FTL_OK);
+    status_of(FTL_CALL_HANDLE_CLOSE, self, 0, 0);
+}
+
 static void duplicate_only_takes_rights_away(void **state)
 {
     (void)state;
@@ -380,6 +450,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_missing_right_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_addresses_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(results_do_not_go_to_read_only_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(objects_are_counted_by_kind, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(handles_of_another_process_can_be_listed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(handle_limit_is_set_and_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(duplicate_only_takes_rights_away, set_up, tear_down),
         cmocka_unit_test_setup_teardown(grant_moves_the_handle_and_keeps_it_on_errors, set_up,
                                         tear_down),

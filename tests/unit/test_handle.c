@@ -213,6 +213,76 @@ static void handle_insert_beyond_the_limit_fails(void **state)
     assert_int_equal(insert(&objects[0], 0), handles[42] + GENERATION);
 }
 
+static void handle_limit_can_be_changed_and_keeps_what_is_there(void **state)
+{
+    (void)state;
+    ftl_handle_t handles[10];
+    ftl_handle_t handle;
+    for (int i = 0; i < 10; i++) {
+        handles[i] = insert(&objects[0], 0);
+    }
+    assert_int_equal(handle_table_set_limit(&table, HANDLE_LIMIT_MAX + 1),
+                     FTL_ERR_INVALID_ARGUMENT);
+    assert_int_equal(handle_table_set_limit(&table, 5), FTL_OK);
+    for (int i = 0; i < 6; i++) {
+        struct object *object;
+        assert_int_equal(handle_table_lookup(&table, handles[i], OBJECT_ANY, 0, &object), FTL_OK);
+        object_put(object);
+        assert_int_equal(handle_insert(&table, &objects[0], 0, &handle), FTL_ERR_LIMIT);
+        close_handle(handles[i]);
+    }
+    insert(&objects[0], 0);
+    assert_int_equal(handle_insert(&table, &objects[0], 0, &handle), FTL_ERR_LIMIT);
+    assert_int_equal(handle_table_set_limit(&table, HANDLE_LIMIT_MAX), FTL_OK);
+    insert(&objects[0], 0);
+}
+
+static void handle_table_that_was_destroyed_takes_no_handle_whatever_its_limit(void **state)
+{
+    (void)state;
+    ftl_handle_t handle;
+    insert(&objects[0], 0);
+    handle_table_destroy(&table);
+    assert_int_equal(handle_table_set_limit(&table, 10), FTL_ERR_BAD_STATE);
+    assert_int_equal(handle_insert(&table, &objects[0], 0, &handle), FTL_ERR_LIMIT);
+}
+
+static void handle_list_tells_every_handle_once_in_parts(void **state)
+{
+    (void)state;
+    ftl_handle_t handles[1000];
+    for (size_t i = 0; i < ARRAY_SIZE(handles); i++) {
+        handles[i] = insert(&objects[i % 2], (ftl_rights_t)i & FTL_RIGHTS_ALL);
+    }
+    for (size_t i = 100; i < 900; i++) {
+        close_handle(handles[i]); /* a gap of several parts */
+    }
+    struct ftl_handle_list list = { 0 };
+    size_t next = 0;
+    size_t parts = 0;
+    do {
+        handle_table_list(&table, &list);
+        assert_in_range(list.count, 0, FTL_HANDLE_LIST_MAX);
+        for (uint32_t i = 0; i < list.count; i++, next++) {
+            const struct ftl_handle_info *info = &list.handles[i];
+            next = next == 100 ? 900 : next;
+            assert_int_equal(info->handle, handles[next]);
+            assert_int_equal(info->rights, next & FTL_RIGHTS_ALL);
+            assert_int_equal(info->object, object_id(&objects[next % 2]));
+            assert_string_equal(info->type, object_ops[objects[next % 2].type].name);
+        }
+        parts++;
+    } while (list.position != 0);
+    assert_int_equal(next, ARRAY_SIZE(handles));
+    assert_true(parts <= ARRAY_SIZE(handles) / FTL_HANDLE_LIST_MAX);
+    assert_int_not_equal(object_id(&objects[0]), object_id(&objects[1]));
+
+    list.position = UINT64_MAX;
+    handle_table_list(&table, &list);
+    assert_int_equal(list.count, 0);
+    assert_int_equal(list.position, 0);
+}
+
 static void handle_table_of_the_default_limit_fills_up(void **state)
 {
     (void)state;
@@ -466,6 +536,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(handle_slots_are_reused_in_the_order_they_were_freed, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(handle_insert_beyond_the_limit_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(handle_limit_can_be_changed_and_keeps_what_is_there, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            handle_table_that_was_destroyed_takes_no_handle_whatever_its_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(handle_list_tells_every_handle_once_in_parts, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(handle_table_of_the_default_limit_fills_up, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(handle_memory_is_charged_to_the_account, setup, teardown),

@@ -10,6 +10,8 @@ long host_alloc_budget = -1;
 size_t host_alloc_bytes;
 size_t host_alloc_pieces;
 
+static struct list caches = LIST_INIT(caches);
+
 /* Before each piece of memory; keeps the memory behind it aligned to 16. */
 struct header {
     size_t size;
@@ -48,6 +50,7 @@ void slab_cache_init(struct slab_cache *cache, const char *name, size_t size, si
     spin_init(&cache->lock, LOCK_SLAB);
     cache->name = name;
     cache->object_size = ALIGN_UP(size, align);
+    list_push_back(&caches, &cache->all);
 }
 
 void *slab_alloc(struct slab_cache *cache)
@@ -67,6 +70,15 @@ void slab_free(struct slab_cache *cache, void *object)
 size_t slab_used(struct slab_cache *cache)
 {
     return cache->used;
+}
+
+void slab_for_each(void (*visit)(struct slab_cache *cache, void *context), void *context)
+{
+    struct slab_cache *cache;
+    LIST_FOR_EACH(cache, &caches, struct slab_cache, all)
+    {
+        visit(cache, context);
+    }
 }
 
 void slab_init(void)

@@ -23,7 +23,7 @@ struct core_counts core_count(void)
         .pieces = host_alloc_pieces,
         .bytes = host_alloc_bytes,
     };
-    process_counts(&counts.processes, &counts.threads);
+    process_counts(&counts.processes, &counts.threads, &counts.handles);
     return counts;
 }
 
@@ -31,10 +31,12 @@ void core_check_counts(const struct core_counts *before)
 {
     struct core_counts now = core_count();
     if (memcmp(before, &now, sizeof(now)) != 0) {
-        sim_fail("left behind: %zd pages, %zd pieces of %zd bytes, %zd processes, %zd threads",
+        sim_fail("left behind: %zd pages, %zd pieces of %zd bytes, %zd processes, %zd threads, "
+                 "%zd handles",
                  (ssize_t)(before->pages - now.pages), (ssize_t)(now.pieces - before->pieces),
                  (ssize_t)(now.bytes - before->bytes), (ssize_t)(now.processes - before->processes),
-                 (ssize_t)(now.threads - before->threads));
+                 (ssize_t)(now.threads - before->threads),
+                 (ssize_t)(now.handles - before->handles));
     }
     sim_check_tlbs();
 }

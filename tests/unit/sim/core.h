@@ -16,6 +16,7 @@ struct core_counts {
     size_t bytes;
     uint64_t processes;
     uint64_t threads;
+    uint64_t handles;
 };
 struct core_counts core_count(void);
 

@@ -87,8 +87,9 @@ struct ftl_poll_event {
 
 #define FTL_TIMER_PERIOD_MIN 100000 /* ns: the shortest period of a timer */
 
-#define FTL_NAME_MAX  32 /* bytes of an object's name, the terminating NUL included */
-#define FTL_PAGE_SIZE 4096u
+#define FTL_NAME_MAX      32 /* bytes of an object's name, the terminating NUL included */
+#define FTL_TYPE_NAME_MAX 16 /* the same of an object type's name */
+#define FTL_PAGE_SIZE     4096u
 
 /* Exit status of a process that did not end by exit(): 128 + reason. */
 #define FTL_EXIT_KILLED      137
@@ -109,10 +110,36 @@ struct ftl_process_info {
     int32_t exit_status;
     uint32_t threads;
     uint32_t handles;
-    uint32_t reserved;
+    uint32_t handle_limit;
     uint64_t memory_used;  /* bytes charged: mapped pages, page tables, kernel objects */
     uint64_t memory_limit; /* bytes */
     ftl_nsec_t cpu_time;
+};
+
+#define FTL_HANDLE_LIMIT_MAX 16777215u /* most handles a process may ever be allowed */
+
+/* One handle of a process: what it is there. */
+struct ftl_handle_info {
+    ftl_handle_t handle; /* its value, of use to that process alone */
+    ftl_rights_t rights;
+    uint32_t object; /* tells objects apart: the same for all handles to one */
+    char type[FTL_TYPE_NAME_MAX];
+};
+
+/* A part of a process's handles. */
+#define FTL_HANDLE_LIST_MAX 16
+struct ftl_handle_list {
+    uint64_t position; /* in: 0 to begin; out: where to go on, 0 after the last handle */
+    uint32_t count;    /* out: of `handles`; can be 0 before the end, too */
+    uint32_t reserved;
+    struct ftl_handle_info handles[FTL_HANDLE_LIST_MAX];
+};
+
+/* What the kernel has of one kind of object. */
+struct ftl_object_count {
+    char name[FTL_NAME_MAX];
+    uint64_t count;
+    uint64_t size; /* bytes of one */
 };
 
 struct ftl_system_info {
@@ -125,6 +152,7 @@ struct ftl_system_info {
     uint64_t kernel_instructions;   /* and since then; both 0 if unreadable */
     uint64_t processes;
     uint64_t threads;
+    uint64_t handles; /* of all processes */
 };
 
 #define FTL_POWER_OFF    0u

@@ -387,6 +387,18 @@ static void drift(uint32_t step, bool good)
     }
 }
 
+static void accesses_end_where_unmapped_space_is_sure_to_end(void **state)
+{
+    (void)state;
+    /* From 1 MiB below the mappable part another MiB down, and up; an access reaches 8 bytes on. */
+    ACCEPT(PAD, MASK(A0), LUI(A2, 0x100), SUB(A0, A0, A2), LD(A1, 0, A0), RET);
+    REFUSE("ACCESS", 4, PAD, MASK(A0), LUI(A2, 0x100), SUB(A0, A0, A2), LD(A1, -8, A0), RET);
+    ACCEPT(PAD, MASK(A0), LUI(A2, 0x100), ADD(A0, A0, A2), LD(A1, -8, A0), RET);
+    REFUSE("ACCESS", 4, PAD, MASK(A0), LUI(A2, 0x100), ADD(A0, A0, A2), LD(A1, -7, A0), RET);
+    REFUSE("ACCESS", 4, PAD, MASK(A0), LUI(A2, 0x100), ADD(A0, A0, A2), LBU(A1, 0, A0), RET);
+    ACCEPT(PAD, MASK(A0), LUI(A2, 0x100), ADD(A0, A0, A2), LBU(A1, -1, A0), RET);
+}
+
 static void many_small_steps_add_up(void **state)
 {
     (void)state;
@@ -748,6 +760,7 @@ int main(void)
         cmocka_unit_test(failed_sc_proves_nothing),
         cmocka_unit_test(bounded_sums_keep_a_fact),
         cmocka_unit_test(ranges_of_numbers_are_followed),
+        cmocka_unit_test(accesses_end_where_unmapped_space_is_sure_to_end),
         cmocka_unit_test(many_small_steps_add_up),
         cmocka_unit_test(numbers_do_not_overflow_into_facts),
         cmocka_unit_test(addresses_in_the_image_are_proved),

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Is each line of the proof needed? Weakens the verifier in one place at a time, and demands that a test notices.
+
+    mutate.py COMPILER WORK_DIRECTORY [NUMBER...]
+
+A mutation is a piece of kernel/sandbox/ that is replaced by another; the tests are test_verifier, test_facts and
+soundness, in this order, the quick ones first. Whoever changes one of these pieces changes it here too.
+"""
+import concurrent.futures
+import os
+import subprocess
+import sys
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+SANDBOX = os.path.join(ROOT, "kernel", "sandbox")
+SOURCES = ("verify.c", "claims.c", "decode.c", "facts.c")
+FLAGS = ["-O1", "-g0", "-w", "-UFTL_RELEASE", "-DFTL_HOST_TEST=1"]
+INCLUDES = ["user/lib/include", "tests/unit", "tests/sandbox", "tests/unit/host/include"]
+MODEL = ["tests/sandbox/model/machine.c", "tests/sandbox/model/window.c"]
+TESTS = (("test_verifier", ["tests/unit/test_verifier.c"], ["-lcmocka"], []),
+         ("test_facts", ["tests/unit/test_facts.c"] + MODEL, ["-lcmocka"], ["1", "3000000"]),
+         ("soundness", ["tests/sandbox/soundness.c"] + MODEL, [], ["6000000"]))
+
+# File, the piece, what is put in its place.
+MUTATIONS = (
+    ("facts.c", "low < -SANDBOX_NUMBER_MAX || high > SANDBOX_NUMBER_MAX", "0"),
+    ("facts.c", "if (number_of == SANDBOX_REG_ZERO) {\n        return;", "if (0) {\n        return;"),
+    ("facts.c", "if (number_of == state->word_reg || number_of == state->word_base) {", "if (0) {"),
+    ("facts.c", "number_of == state->word_reg || ", ""),
+    ("facts.c", " || number_of == state->word_base", ""),
+    ("facts.c", "at.low + insn->imm_low >= -SANDBOX_REACH", "1"),
+    ("facts.c", "at.high + insn->imm_high + access_size(insn) <= SANDBOX_REACH", "1"),
+    ("facts.c", "at.low >= -SANDBOX_SLACK", "1"),
+    ("facts.c", "at.high <= SANDBOX_SLACK", "1"),
+    ("facts.c", "insn->form->class == SANDBOX_CLASS_SC", "0"),
+    ("facts.c", "base->low = -insn->imm_high;", "base->low = 0;"),
+    ("facts.c", "base->high = -insn->imm_low - access_size(insn);", "base->high = -access_size(insn);"),
+    ("facts.c", "a.low >= 0 &&\n        a.high <= WINDOW_MAX", "1"),
+    ("facts.c", "base_reg == SANDBOX_REG_BASE && ", ""),
+    ("facts.c", "if (b.low == 0 && b.high == 0) {", "if (b.low == 0) {"),
+    ("facts.c", "a.kind == SANDBOX_VALUE_IMAGE && b.low == b.high", "a.kind == SANDBOX_VALUE_IMAGE"),
+    ("facts.c", "number(value.low * ((int64_t)1 << count), value.high * ((int64_t)1 << count))",
+     "number(value.low, value.high)"),
+    ("facts.c", "    if (count == 0) {\n        return number(INT32_MIN, INT32_MAX);",
+     "    if (count == 0) {\n        return number(0, INT32_MAX);"),
+    ("facts.c", "bool a_bounds = a.kind == SANDBOX_VALUE_NUMBER && a.low >= 0;",
+     "bool a_bounds = a.kind == SANDBOX_VALUE_NUMBER;"),
+    ("facts.c", "return number(value.low + mask + 1, value.high);", "return number(value.low, value.high);"),
+    ("facts.c", "window(at.low + mask + 1, at.high)", "window(at.low, at.high)"),
+    ("facts.c", "number(-b.high, -b.low)", "number(b.low, b.high)"),
+    ("facts.c", "shift_left(low_word(a), argument)", "shift_left(a, argument)"),
+    ("facts.c", "number(0, ((int64_t)1 << (8u << argument)) - 1)", "number(0, ((int64_t)1 << (7u << argument)) - 1)"),
+    ("facts.c", "insn->imm_low == 0 && insn->imm_high == 0", "1"),
+    ("facts.c", "if (is_word && insn->rd != insn->rs1 && ", "if (is_word && "),
+    ("facts.c", "word == state->word_reg", "1"),
+    ("facts.c", "bool against_pad = a == SANDBOX_REG_PAD || b == SANDBOX_REG_PAD;", "bool against_pad = 1;"),
+    ("facts.c", "SANDBOX_REG_TLS] = whole_window", "SANDBOX_REG_TLS] = window(0, 0)"),
+    ("facts.c", "window(-(int64_t)FTL_WINDOW_GUARD, 0);", "window(0, 0);"),
+    ("verify.c",
+     "insn->imm_low == SKIP_ONE &&\n           index + 1 < v->count && word_at(v, index + 1) == WORD_EBREAK",
+     "index + 1 < v->count && word_at(v, index + 1) == WORD_EBREAK"),
+    ("verify.c", " && word_at(v, index + 1) == WORD_EBREAK", ""),
+    ("verify.c", "(word_at(v, index) & BEQ_MASK) == BEQ_MATCH && insn->imm_low", "insn->imm_low"),
+    ("verify.c", "(word_at(v, index + 1) & CALL_MASK) == JUMP_JAL", "1"),
+    ("verify.c", "    if (target < v->count) {\n        mark_target(v, target);\n    }\n", ""),
+    ("verify.c", "v->live && !pad && !is_target(v, index) && !has_claim(v, index)",
+     "v->live && !pad && !is_target(v, index)"),
+    ("verify.c", "v->live && !pad && !is_target", "v->live && !is_target"),
+    ("verify.c", "!pad || claims == SANDBOX_CLAIM_RA", "1"),
+    ("verify.c", "(v->live && !check_leave(v, index, claims))", "0"),
+    ("verify.c", "    sandbox_state_reset(&v->state);\n    sandbox_state_add", "    sandbox_state_add"),
+    ("verify.c", "is_pad(v, index) || is_entry(v, index) ? SANDBOX_CLAIM_RA : 0", "0"),
+    ("verify.c", " || is_entry(v, index) ? SANDBOX_CLAIM_RA", " ? SANDBOX_CLAIM_RA"),
+    ("verify.c", "(insn->imm_low == 0 || insn->imm_low == (int64_t)INSN_SIZE)", "1"),
+    ("verify.c", "if (value->kind != SANDBOX_VALUE_IMAGE) {", "if (0) {"),
+    ("verify.c", "insn->rd != SANDBOX_REG_BASE && ", ""),
+    ("verify.c", "insn->rd != SANDBOX_REG_TLS &&\n", ""),
+    ("verify.c", " &&\n                       insn->rd != SANDBOX_REG_PAD", ""),
+    ("verify.c", "insn->rd == SANDBOX_REG_RA ? 0 : SANDBOX_CLAIM_RA", "0"),
+    ("verify.c", "    v->state = state;\n    v->live = true;\n", "    v->live = true;\n"),
+    ("verify.c", "if (jump && insn->rd == SANDBOX_REG_RA) {", "if (jump) {"),
+    ("verify.c", "case SANDBOX_CLASS_EBREAK: v->live = false; return require(v, false, SANDBOX_RULE_TRAP, at);",
+     "case SANDBOX_CLASS_EBREAK: v->live = false; return true;"),
+    ("claims.c", "place <= load_word(table + (at - 1)", "place < load_word(table + (at - 1)"),
+    ("claims.c", "& ~SANDBOX_CLAIM_ALL) != 0", "& ~SANDBOX_CLAIM_ALL) > 0xffffffffu"),
+    ("claims.c", "size % SANDBOX_CLAIM_SIZE != 0 || ", ""),
+    ("claims.c", "place < address || ", ""),
+    ("claims.c", "place % 4 != 0 || ", ""),
+    ("claims.c", "i == SANDBOX_REG_RA ? sandbox_is_pad(state, i)", "0 ? sandbox_is_pad(state, i)"),
+    ("decode.c", "bits(word, 12, 3) == ROUNDING_RESERVED_5", "0"),
+    ("decode.c", "bits(word, 12, 3) == ROUNDING_RESERVED_6", "0"),
+)
+
+
+def read(name):
+    with open(os.path.join(SANDBOX, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def build(compiler, directory, sources, test):
+    name, files, libraries, _ = test
+    program = os.path.join(directory, name)
+    command = [compiler, *FLAGS, "-I" + ROOT, *("-I" + os.path.join(ROOT, path) for path in INCLUDES),
+               *(os.path.join(ROOT, path) for path in files), *sources, *libraries, "-o", program]
+    subprocess.run(command, check=True, cwd=ROOT)
+    return program
+
+
+def noticed_by(compiler, directory, sources):
+    """The name of the first test that fails, or None."""
+    for test in TESTS:
+        program = build(compiler, directory, sources, test)
+        result = subprocess.run([program, *test[3]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        if result.returncode != 0:
+            return test[0]
+    return None
+
+
+def try_mutation(compiler, work, number):
+    name, piece, instead = MUTATIONS[number]
+    text = read(name)
+    if text.count(piece) != 1:
+        return f"{name} has {text.count(piece)} times, not once: {piece}"
+    directory = os.path.join(work, str(number))
+    os.makedirs(directory, exist_ok=True)
+    mutant = os.path.join(directory, name)
+    with open(mutant, "w", encoding="utf-8") as file:
+        file.write(text.replace(piece, instead))
+    sources = [mutant if source == name else os.path.join(SANDBOX, source) for source in SOURCES]
+    found = noticed_by(compiler, directory, sources)
+    print(f"{number:3} {name}: `{' '.join(piece.split())}` -> `{' '.join(instead.split())}`: {found or 'NOT NOTICED'}",
+          flush=True)
+    return None if found else f"mutation {number} of {name} is not noticed"
+
+
+def main():
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    compiler, work = sys.argv[1:3]
+    numbers = [int(word) for word in sys.argv[3:]] or range(len(MUTATIONS))
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        complaints = [text for text in pool.map(lambda n: try_mutation(compiler, work, n), numbers) if text]
+    if complaints:
+        sys.exit("\n".join(complaints))
+
+
+if __name__ == "__main__":
+    main()

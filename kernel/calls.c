@@ -410,6 +410,33 @@ struct call_result sys_vmspace_protect(struct vmspace *vmspace, vaddr_t address,
     return call_status(vmspace_protect(vmspace, address, size, permissions));
 }
 
+static struct call_result list_mappings(struct vmspace *vmspace, vaddr_t address)
+{
+    struct ftl_mapping_list list;
+    ftl_status_t status = copy_in(&list.position, address, sizeof(list.position));
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    vmspace_list(vmspace, &list);
+    return call_status(copy_out(address, &list, sizeof(list)));
+}
+
+struct call_result sys_vmspace_mappings(struct vmspace *vmspace, vaddr_t address)
+{
+    return list_mappings(vmspace, address);
+}
+
+struct call_result sys_process_mappings(struct process *process, vaddr_t address)
+{
+    struct vmspace *vmspace = process_vmspace(process);
+    if (vmspace == NULL) {
+        return call_status(FTL_ERR_BAD_STATE);
+    }
+    struct call_result result = list_mappings(vmspace, address);
+    object_put(&vmspace->object);
+    return result;
+}
+
 /* VMOs. */
 
 struct call_result sys_vmo_create(uint64_t size)

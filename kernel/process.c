@@ -117,14 +117,17 @@ void process_end(struct process *process)
 {
     process_unlist(process);
     handle_table_destroy(&process->handles);
-    vmspace_leave(process->vmspace, process);
-    object_put(&process->vmspace->object);
+    spin_lock(&process->lock);
+    struct vmspace *vmspace = process->vmspace;
+    process->vmspace = NULL; /* process_vmspace() finds it no more */
+    spin_unlock(&process->lock);
+    vmspace_leave(vmspace, process);
+    object_put(&vmspace->object);
     if (process->image.vmo != NULL) {
         object_put(&process->image.vmo->object);
         process->image.vmo = NULL;
     }
     spin_lock(&process->lock);
-    process->vmspace = NULL;
     process->state = FTL_PROCESS_EXITED;
     spin_unlock(&process->lock);
     object_signal(&process->object, 0, FTL_SIGNAL_EXITED);
@@ -152,6 +155,17 @@ bool process_remove_thread(struct process *process, struct thread *thread)
     bool last = process->users == 0;
     spin_unlock(&process->lock);
     return last;
+}
+
+struct vmspace *process_vmspace(struct process *process)
+{
+    spin_lock(&process->lock);
+    struct vmspace *vmspace = process->vmspace;
+    if (vmspace != NULL) {
+        object_get(&vmspace->object);
+    }
+    spin_unlock(&process->lock);
+    return vmspace;
 }
 
 static bool is_new(const struct process *process)

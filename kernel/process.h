@@ -56,6 +56,9 @@ ftl_status_t process_start(struct process *process, const void *environ, size_t 
 /* Ends the process with the status, once; its last thread to end takes it down. */
 void process_kill(struct process *process, int32_t status);
 
+/* The vmspace it lives in, with a reference; NULL when the process has ended. */
+struct vmspace *process_vmspace(struct process *process);
+
 /* The process of the current thread. */
 struct process *process_current(void);
 

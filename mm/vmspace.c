@@ -542,6 +542,40 @@ ftl_status_t vmspace_seal_code(struct vmspace *vmspace, vaddr_t address)
     return status;
 }
 
+static void describe(const struct mapping *mapping, struct ftl_mapping_info *info)
+{
+    *info = (struct ftl_mapping_info){
+        .address = mapping->start,
+        .size = mapping->end - mapping->start,
+        .offset = mapping->offset,
+        .vmo = object_id(&mapping->vmo->object),
+        .kind = mapping->vmo->physical ? FTL_VMO_PHYSICAL : FTL_VMO_ANONYMOUS,
+        .permissions = mapping->permissions,
+        .permissions_max = mapping->permissions_max,
+        .code = mapping->code,
+    };
+}
+
+void vmspace_list(struct vmspace *vmspace, struct ftl_mapping_list *list)
+{
+    vaddr_t from = list->position;
+    *list = (struct ftl_mapping_list){ 0 };
+    spin_lock(&vmspace->lock);
+    struct mapping *mapping;
+    LIST_FOR_EACH(mapping, &vmspace->mappings, struct mapping, link)
+    {
+        if (mapping->end <= from) {
+            continue;
+        }
+        if (list->count == FTL_MAPPING_LIST_MAX) {
+            list->position = mapping->start;
+            break;
+        }
+        describe(mapping, &list->mappings[list->count++]);
+    }
+    spin_unlock(&vmspace->lock);
+}
+
 static ftl_status_t fault_in(struct vmspace *vmspace, vaddr_t page, unsigned access)
 {
     const struct mapping *mapping = find(vmspace, page);

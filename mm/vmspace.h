@@ -93,6 +93,9 @@ ftl_status_t vmspace_unmap(struct vmspace *vmspace, vaddr_t address, size_t size
 ftl_status_t vmspace_protect(struct vmspace *vmspace, vaddr_t address, size_t size,
                              unsigned permissions);
 
+/* Fills in the mappings from the address list->position on, as many as there is room for. */
+void vmspace_list(struct vmspace *vmspace, struct ftl_mapping_list *list);
+
 /* The loader's: makes mapped code at this address executable after it has been verified. */
 ftl_status_t vmspace_seal_code(struct vmspace *vmspace, vaddr_t address);
 

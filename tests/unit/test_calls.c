@@ -345,6 +345,24 @@ static void handles_of_another_process_can_be_listed(void **state)
     status_of(FTL_CALL_HANDLE_CLOSE, process, 0, 0);
 }
 
+static void mappings_of_another_process_can_be_listed(void **state)
+{
+    (void)state;
+    struct process *other = (struct process *)objects[OBJECT_PROCESS];
+    vaddr_t mapped = core_map(other, 3 * PAGE_SIZE);
+    ftl_handle_t process = core_handle(caller, &other->object, FTL_RIGHT_READ);
+    struct ftl_mapping_list *list = (void *)sim_access(memory, FTL_MAP_WRITE);
+    list->position = 0;
+    assert_int_equal(status_of(FTL_CALL_PROCESS_MAPPINGS, process, memory, 0), FTL_OK);
+    assert_int_equal(list->position, 0);
+    assert_int_equal(list->count, 1);
+    assert_int_equal(list->mappings[0].address, mapped);
+    assert_int_equal(list->mappings[0].size, 3 * PAGE_SIZE);
+    process_kill(other, 0);
+    assert_int_equal(status_of(FTL_CALL_PROCESS_MAPPINGS, process, memory, 0), FTL_ERR_BAD_STATE);
+    status_of(FTL_CALL_HANDLE_CLOSE, process, 0, 0);
+}
+
 static void handle_limit_is_set_and_seen(void **state)
 {
     (void)state;
@@ -452,6 +470,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(results_do_not_go_to_read_only_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(objects_are_counted_by_kind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(handles_of_another_process_can_be_listed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(mappings_of_another_process_can_be_listed, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(handle_limit_is_set_and_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(duplicate_only_takes_rights_away, set_up, tear_down),

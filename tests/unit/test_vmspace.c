@@ -355,6 +355,48 @@ static void bad_ranges_and_permissions_are_refused(void **state)
     tear_down();
 }
 
+static void mappings_are_listed_part_by_part(void **state)
+{
+    (void)state;
+    set_up(FTL_ISOLATION_USER);
+    const size_t count = FTL_MAPPING_LIST_MAX + 4;
+    for (size_t i = 0; i < count; i++) { /* from the last to the first */
+        struct map_request request = { .vmo = vmos[i % 2],
+                                       .offset = i % VMO_PAGES * PAGE_SIZE,
+                                       .size = PAGE_SIZE,
+                                       .address = base + 2 * (count - 1 - i) * PAGE_SIZE,
+                                       .permissions = FTL_MAP_READ,
+                                       .permissions_max = FTL_MAP_READ | FTL_MAP_WRITE };
+        vaddr_t mapped;
+        assert_int_equal(vmspace_map(vmspace, &request, &mapped), FTL_OK);
+    }
+    struct ftl_mapping_list list = { 0 };
+    vmspace_list(vmspace, &list);
+    assert_int_equal(list.count, FTL_MAPPING_LIST_MAX);
+    assert_int_equal(list.position, base + 2 * FTL_MAPPING_LIST_MAX * PAGE_SIZE);
+    const struct ftl_mapping_info expected = { .address = base + 2 * PAGE_SIZE,
+                                               .size = PAGE_SIZE,
+                                               .offset = (count - 2) % VMO_PAGES * PAGE_SIZE,
+                                               .vmo = object_id(&vmos[count % 2]->object),
+                                               .kind = FTL_VMO_ANONYMOUS,
+                                               .permissions = FTL_MAP_READ,
+                                               .permissions_max = FTL_MAP_READ | FTL_MAP_WRITE };
+    assert_memory_equal(&list.mappings[1], &expected, sizeof(expected));
+    assert_int_not_equal(list.mappings[0].vmo, list.mappings[1].vmo);
+    vmspace_list(vmspace, &list);
+    assert_int_equal(list.count, count - FTL_MAPPING_LIST_MAX);
+    assert_int_equal(list.position, 0);
+    list.position = base + 2 * (count - 1) * PAGE_SIZE + 1; /* inside the last one */
+    vmspace_list(vmspace, &list);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.mappings[0].address, base + 2 * (count - 1) * PAGE_SIZE);
+    list.position = UINT64_MAX;
+    vmspace_list(vmspace, &list);
+    assert_int_equal(list.count, 0);
+    assert_int_equal(list.position, 0);
+    tear_down();
+}
+
 static void mappings_go_with_their_owner_and_stay_with_others(void **state)
 {
     (void)state;
@@ -479,6 +521,7 @@ int main(void)
         cmocka_unit_test(every_missing_page_is_an_error_and_leaves_nothing),
         cmocka_unit_test(every_limit_is_an_error_and_leaves_nothing),
         cmocka_unit_test(bad_ranges_and_permissions_are_refused),
+        cmocka_unit_test(mappings_are_listed_part_by_part),
         cmocka_unit_test(mappings_go_with_their_owner_and_stay_with_others),
         cmocka_unit_test(window_runs_out_and_comes_back),
         cmocka_unit_test(harts_never_read_through_what_was_unmapped),

@@ -135,6 +135,33 @@ struct ftl_handle_list {
     struct ftl_handle_info handles[FTL_HANDLE_LIST_MAX];
 };
 
+/* Where the memory of a VMO comes from. */
+typedef enum {
+    FTL_VMO_ANONYMOUS = 0, /* pages made on first use */
+    FTL_VMO_PHYSICAL = 1,  /* memory or registers that were there before */
+} ftl_vmo_kind_t;
+
+/* One mapping of a vmspace. */
+struct ftl_mapping_info {
+    uint64_t address;
+    uint64_t size;           /* bytes */
+    uint64_t offset;         /* of the first one in the VMO */
+    uint32_t vmo;            /* tells VMOs apart, as `object` of struct ftl_handle_info does */
+    uint8_t kind;            /* ftl_vmo_kind_t */
+    uint8_t permissions;     /* FTL_MAP_ bits */
+    uint8_t permissions_max; /* what ftl_vmspace_protect() may give */
+    uint8_t code;            /* 1: of a loaded image, which nobody can unmap or protect */
+};
+
+/* A part of a vmspace's mappings, by address. */
+#define FTL_MAPPING_LIST_MAX 16
+struct ftl_mapping_list {
+    uint64_t position; /* in: 0 to begin; out: where to go on, 0 after the last mapping */
+    uint32_t count;    /* out: of `mappings` */
+    uint32_t reserved;
+    struct ftl_mapping_info mappings[FTL_MAPPING_LIST_MAX];
+};
+
 /* What the kernel has of one kind of object. */
 struct ftl_object_count {
     char name[FTL_NAME_MAX];

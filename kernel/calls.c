@@ -84,6 +84,19 @@ struct call_result sys_handle_duplicate(ftl_handle_t handle, ftl_rights_t rights
     return call_give_handle(object, rights == FTL_RIGHTS_SAME ? held : rights);
 }
 
+struct call_result sys_handle_check(ftl_handle_t handle, uint32_t type, ftl_rights_t rights)
+{
+    struct object *object;
+    if (type >= OBJECT_TYPE_COUNT) {
+        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    }
+    ftl_status_t status = handle_lookup(handle, (enum object_type)type, rights, &object);
+    if (status == FTL_OK) {
+        object_put(object);
+    }
+    return call_status(status);
+}
+
 /* Processes. */
 
 struct call_result sys_process_self(void)

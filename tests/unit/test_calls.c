@@ -404,6 +404,26 @@ static void duplicate_only_takes_rights_away(void **state)
     status_of(FTL_CALL_HANDLE_CLOSE, handle, 0, 0);
 }
 
+static void check_tells_type_and_rights_of_a_handle(void **state)
+{
+    (void)state;
+    const ftl_rights_t held = FTL_RIGHT_READ | FTL_RIGHT_MAP;
+    ftl_handle_t handle = core_handle(caller, objects[OBJECT_VMO], held);
+    for (unsigned type = 0; type <= OBJECT_TYPE_COUNT; type++) {
+        ftl_status_t expected = type == OBJECT_TYPE_COUNT ? FTL_ERR_INVALID_ARGUMENT
+                                : type != OBJECT_ANY && type != OBJECT_VMO ? FTL_ERR_WRONG_TYPE
+                                                                           : FTL_OK;
+        assert_int_equal(status_of(FTL_CALL_HANDLE_CHECK, handle, type, 0), expected);
+    }
+    for (ftl_rights_t rights = 0; rights <= 2 * FTL_RIGHTS_ALL; rights++) {
+        assert_int_equal(status_of(FTL_CALL_HANDLE_CHECK, handle, FTL_OBJECT_VMO, rights),
+                         (rights & ~held) == 0 ? FTL_OK : FTL_ERR_MISSING_RIGHT);
+    }
+    status_of(FTL_CALL_HANDLE_CLOSE, handle, 0, 0);
+    assert_int_equal(status_of(FTL_CALL_HANDLE_CHECK, handle, FTL_OBJECT_VMO, 0),
+                     FTL_ERR_HANDLE_CLOSED);
+}
+
 static void grant_moves_the_handle_and_keeps_it_on_errors(void **state)
 {
     (void)state;
@@ -475,6 +495,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(handle_limit_is_set_and_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(duplicate_only_takes_rights_away, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(check_tells_type_and_rights_of_a_handle, set_up, tear_down),
         cmocka_unit_test_setup_teardown(grant_moves_the_handle_and_keeps_it_on_errors, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(mappings_never_allow_what_the_handle_does_not, set_up,

@@ -37,6 +37,21 @@ typedef uint32_t ftl_rights_t;
 #define FTL_RIGHTS_ALL      0xffu
 #define FTL_RIGHTS_SAME     0xffffffffu /* for duplicate and grant: those of the source handle */
 
+/* What a handle can name: for ftl_handle_check(). */
+typedef enum {
+    FTL_OBJECT_ANY = 0, /* in checks only: every type */
+    FTL_OBJECT_PROCESS = 1,
+    FTL_OBJECT_THREAD = 2,
+    FTL_OBJECT_VMSPACE = 3,
+    FTL_OBJECT_VMO = 4,
+    FTL_OBJECT_CONSOLE = 5,
+    FTL_OBJECT_SYSTEM = 6,
+    FTL_OBJECT_NOTIFICATION = 7,
+    FTL_OBJECT_TIMER = 8,
+    FTL_OBJECT_POLL = 9,
+    FTL_OBJECT_CHANNEL = 10,
+} ftl_object_type_t;
+
 /* How a process is isolated. Data, never source: the same .c builds for both. */
 typedef enum {
     FTL_ISOLATION_SANDBOX = 0, /* S-mode, a verified window of the kernel's address space */

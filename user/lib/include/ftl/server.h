@@ -1,0 +1,55 @@
+/*
+ * Servers on a main loop: one protocol, its table of handlers, any number of clients. What a server
+ * knows of a client is in struct ftl_client, which is what handlers get as their context. Malformed
+ * messages never reach a handler; a client that sends one-way messages which are malformed, or
+ * larger than any of the protocol, loses its connection.
+ */
+#ifndef FTL_SERVER_H
+#define FTL_SERVER_H
+
+#include <ftl/ipc.h>
+#include <ftl/mainloop.h>
+
+struct ftl_client {
+    struct ftl_client *next;  /* of the server's clients, in no order; only to be read */
+    struct ftl_client **link; /* what points to it: the list's head, or the `next` before it */
+    struct ftl_server *server;
+    struct ftl_source source;  /* source.handle is the client's channel */
+    uint64_t transaction;      /* of the call that is being handled: for answering it later */
+    _Alignas(16) char state[]; /* server->state_size bytes, zero at first */
+};
+
+/* The upper members are set by the server's author, those below by ftl_server_open(). */
+struct ftl_server {
+    const struct ftl_protocol *protocol;
+    const void *handlers; /* struct NAME_handlers; their context is the struct ftl_client */
+    size_t state_size;
+    size_t clients_max;                        /* 0: as many as memory allows */
+    void (*opened)(struct ftl_client *client); /* a client has come; may be NULL */
+    void (*closed)(struct ftl_client *client); /* a client has gone; may be NULL */
+
+    struct ftl_mainloop *loop;
+    struct ftl_client *clients;
+    size_t client_count;
+    struct ftl_message in; /* where messages are received, and replies encoded */
+    struct ftl_message out;
+};
+
+/* Makes the server work on the loop, without clients. NO_MEMORY for its two buffers. */
+ftl_status_t ftl_server_open(struct ftl_server *server, struct ftl_mainloop *loop);
+
+/* Drops all clients and frees the buffers. `closed` must not drop others meanwhile. */
+void ftl_server_close(struct ftl_server *server);
+
+/*
+ * Serves one more client through this end of a channel (rights READ, WRITE, WAIT). Takes the
+ * handle, also on an error, when it is closed: LIMIT (clients_max), NO_MEMORY, those of poll_add.
+ * `client` may be NULL.
+ */
+ftl_status_t ftl_server_add(struct ftl_server *server, ftl_handle_t channel,
+                            struct ftl_client **client);
+
+/* Closes the client's channel and forgets it; not from within one of its own handlers. */
+void ftl_server_drop(struct ftl_client *client);
+
+#endif

@@ -242,7 +242,7 @@ static ftl_status_t load_image(struct process *process, struct elf_image *elf,
         status = verify_code(process, elf, file, *base);
     }
     if (status == FTL_OK) {
-        tlb_sync_code();
+        vmspace_sync_code(process->vmspace);
     }
     return status;
 }

@@ -166,7 +166,6 @@ static uint32_t common_isa(void)
 
 static _Noreturn void enter_scheduler(void)
 {
-    __atomic_store_n(&hart_self()->online, true, __ATOMIC_RELEASE);
     context_resume(sched_resume());
 }
 
@@ -175,7 +174,32 @@ void hart_main(unsigned index)
     trap_init_hart();
     plic_init_hart();
     log_line("hart %u: online", harts[index].arch.id);
+    __atomic_store_n(&hart_self()->online, true, __ATOMIC_RELEASE);
+    hart_ipi(&harts[0], IPI_RESCHEDULE); /* it waits for this hart */
     enter_scheduler();
+}
+
+static void start_time_over(struct timer *timer)
+{
+    (void)timer; /* the interrupt is all that is wanted */
+}
+
+/*
+ * Sleeps, so that the wait costs an emulator that runs all harts in turn no time. False when time
+ * is up.
+ */
+static bool wait_for_hart(const struct hart *hart, nsec_t deadline)
+{
+    struct timer timer = { .expire = start_time_over };
+    while (!__atomic_load_n(&hart->online, __ATOMIC_ACQUIRE)) {
+        if (time_now() > deadline) {
+            return false;
+        }
+        sched_add_timer(&timer, deadline);
+        hart_wait_for_interrupt();
+        timer_cancel(&timer);
+    }
+    return true;
 }
 
 /*
@@ -190,12 +214,8 @@ static void start_other_harts(void)
     }
     nsec_t deadline = time_now() + HART_START_TIMEOUT;
     for (unsigned i = 1; i < hart_count; i++) {
-        while ((started >> i & 1) != 0 && !__atomic_load_n(&harts[i].online, __ATOMIC_ACQUIRE)) {
-            if (time_now() > deadline) {
-                log_line("hart %u: did not start in time", harts[i].arch.id);
-                break;
-            }
-            arch_relax();
+        if ((started >> i & 1) != 0 && !wait_for_hart(&harts[i], deadline)) {
+            log_line("hart %u: did not start in time", harts[i].arch.id);
         }
     }
 }

@@ -121,14 +121,9 @@ static bool has_loaded(const struct hart *hart, const struct vmspace *vmspace)
            __atomic_load_n(&hart->arch.leaving, __ATOMIC_SEQ_CST) == vmspace;
 }
 
-/* Harts whose TLBs may hold the vmspace's translations. */
-static uint64_t harts_using(const struct vmspace *vmspace)
+/* Harts that have the vmspace loaded. */
+static uint64_t harts_loaded(const struct vmspace *vmspace)
 {
-    if (vmspace->isolation == FTL_ISOLATION_SANDBOX) {
-        return __atomic_load_n(&vmspace->hart_mask, __ATOMIC_SEQ_CST);
-    }
-    /* Loading another root drops a user vmspace's translations; one loaded from now on sees the new
-     * tables. */
     uint64_t mask = 0;
     memory_barrier();
     for (unsigned i = 0; i < hart_count; i++) {
@@ -137,6 +132,17 @@ static uint64_t harts_using(const struct vmspace *vmspace)
         }
     }
     return mask;
+}
+
+/* Harts whose TLBs may hold the vmspace's translations. */
+static uint64_t harts_using(const struct vmspace *vmspace)
+{
+    if (vmspace->isolation == FTL_ISOLATION_SANDBOX) {
+        return __atomic_load_n(&vmspace->hart_mask, __ATOMIC_SEQ_CST);
+    }
+    /* Loading another root drops a user vmspace's translations; one loaded from now on sees the new
+     * tables. */
+    return harts_loaded(vmspace);
 }
 
 /* Windows' translations outlive a change of root: harts that ever used one are remembered. */
@@ -166,6 +172,12 @@ void vmspace_activate(struct vmspace *vmspace)
         tlb_load_root(vmspace->table.root);
     }
     __atomic_store_n(&hart->leaving, NULL, __ATOMIC_SEQ_CST);
+}
+
+void vmspace_sync_code(const struct vmspace *vmspace)
+{
+    tlb_code_written();
+    tlb_sync_code(harts_loaded(vmspace)); /* the others catch up when they load it */
 }
 
 /*

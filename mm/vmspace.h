@@ -108,6 +108,9 @@ ftl_status_t vmspace_fault(struct vmspace *vmspace, vaddr_t address, unsigned ac
 /* This hart runs in the vmspace from now on. NULL: in the kernel alone. */
 void vmspace_activate(struct vmspace *vmspace);
 
+/* Every hart that runs in the vmspace from now on fetches the instructions that were written. */
+void vmspace_sync_code(const struct vmspace *vmspace);
+
 /* Copies between the kernel and the current process's memory, faulting pages in. BAD_ADDRESS,
  * NO_MEMORY, LIMIT. */
 ftl_status_t copy_in(void *to, vaddr_t from, size_t size);

@@ -513,8 +513,13 @@ void tlb_flush(uint64_t hart_mask, vaddr_t va, size_t size)
     }
 }
 
-void tlb_sync_code(void)
+void tlb_code_written(void)
 {
+}
+
+void tlb_sync_code(uint64_t hart_mask)
+{
+    (void)hart_mask;
 }
 
 /* The translation of a page for this hart; NULL: none. */

@@ -13,13 +13,14 @@ struct fpu_state;
 
 /* The first four members are known to entry.S (arch/offsets.h). */
 struct arch_hart {
-    struct context *context; /* of the thread that runs, where trap entry saves registers */
-    uintptr_t stack_top;     /* of the kernel stack, empty whenever a process runs */
-    uintptr_t scratch;       /* entry.S: one register, for a few instructions */
-    uintptr_t emergency_top; /* stack for reporting the overflow of the other */
-    unsigned index;          /* in harts[] */
-    hart_id_t id;            /* the hardware's number */
-    uint64_t satp;           /* loaded now */
+    struct context *context;  /* of the thread that runs, where trap entry saves registers */
+    uintptr_t stack_top;      /* of the kernel stack, empty whenever a process runs */
+    uintptr_t scratch;        /* entry.S: one register, for a few instructions */
+    uintptr_t emergency_top;  /* stack for reporting the overflow of the other */
+    unsigned index;           /* in harts[] */
+    hart_id_t id;             /* the hardware's number */
+    uint64_t satp;            /* loaded now */
+    uint64_t code_generation; /* what it has caught up with: tlb.c */
     const void
         *vmspace; /* whose root is loaded, or whose window is in use; NULL: none; read by all */
     const void *leaving;         /* the one before it, until the new root is loaded; read by all */

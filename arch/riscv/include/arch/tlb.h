@@ -4,7 +4,8 @@
 
 #include "arch/mmu.h"
 
-/* Loads the address space with this root into this hart; a no-op when it is loaded. */
+/* Loads the address space with this root into this hart, which then also fetches all instructions
+ * that were written by the last tlb_code_written(). Cheap when it is loaded. */
 void tlb_load_root(paddr_t root);
 
 /* Orders earlier page-table writes before this hart's next use of va. */
@@ -14,7 +15,10 @@ void tlb_flush_local(vaddr_t va);
  * the range any more. */
 void tlb_flush(uint64_t hart_mask, vaddr_t va, size_t size);
 
-/* Makes code that was written visible to instruction fetch on all harts. */
-void tlb_sync_code(void);
+/* Instructions were written: harts will fetch them once they have called tlb_load_root() ... */
+void tlb_code_written(void);
+
+/* ... or are in this mask (bits are hart indices). This hart always is. */
+void tlb_sync_code(uint64_t hart_mask);
 
 #endif

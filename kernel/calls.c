@@ -1,12 +1,11 @@
 /*
- * Kernel calls on processes, threads, vmspaces, VMOs and handles: they check and copy arguments,
+ * Kernel calls on processes, vmspaces, VMOs and handles: they check and copy arguments,
  * the objects' own files do the work. Dispatch and handle look-up are generated (calls.gen.c). What
  * happens after a call that may stop is here too.
  */
 #include "calls.gen.h"
 
 #include <ftl/environ_format.h>
-#include <ftl/sandbox_abi.h>
 
 #include "kernel/handle.h"
 #include "kernel/hart.h"
@@ -118,8 +117,14 @@ struct call_result sys_process_create(struct vmspace *vmspace, vaddr_t name, siz
         return call_status(status);
     }
     struct process *process = process_create(vmspace, copy, memory_limit, &status);
-    return process == NULL ? call_status(status)
-                           : call_give_handle(&process->object, FTL_RIGHTS_ALL);
+    if (process == NULL) {
+        return call_status(status);
+    }
+    uint8_t own_max = __atomic_load_n(&process_current()->priority_max, __ATOMIC_RELAXED);
+    if (own_max < process->priority_max) {
+        process_set_priority_max(process, own_max);
+    }
+    return call_give_handle(&process->object, FTL_RIGHTS_ALL);
 }
 
 struct call_result sys_process_load(struct process *process, struct vmo *image, uint64_t offset,
@@ -253,88 +258,6 @@ struct call_result sys_system_next_process(ftl_handle_t system, uint64_t after)
     }
     return call_give_handle(&process->object,
                             FTL_RIGHT_READ | FTL_RIGHT_WAIT | (held & FTL_RIGHT_MANAGE));
-}
-
-/* Threads. */
-
-/* In a sandbox threads start at landing pads alone, and sp and tp always lie in the window. */
-static ftl_status_t check_thread(const struct vmspace *vmspace, vaddr_t entry, vaddr_t stack,
-                                 vaddr_t tls)
-{
-    if (!IS_ALIGNED(stack, 16)) {
-        return FTL_ERR_INVALID_ARGUMENT;
-    }
-    if (vmspace->isolation != FTL_ISOLATION_SANDBOX) {
-        return FTL_OK;
-    }
-    uint32_t word;
-    if (!vmspace_contains(vmspace, stack) || !vmspace_contains(vmspace, tls) ||
-        !IS_ALIGNED(entry, sizeof(word))) {
-        return FTL_ERR_INVALID_ARGUMENT;
-    }
-    ftl_status_t status = copy_in(&word, entry, sizeof(word));
-    if (status != FTL_OK) {
-        return status;
-    }
-    return word == FTL_SANDBOX_PAD ? FTL_OK : FTL_ERR_INVALID_ARGUMENT;
-}
-
-struct call_result sys_thread_create(vaddr_t entry, uint64_t argument, vaddr_t stack, vaddr_t tls)
-{
-    struct process *process = process_current();
-    ftl_status_t status = check_thread(process->vmspace, entry, stack, tls);
-    if (status != FTL_OK) {
-        return call_status(status);
-    }
-    struct thread *thread = thread_create(process, entry, argument, stack, tls, &status);
-    if (thread == NULL) {
-        return call_status(status);
-    }
-    object_get(&thread->object);
-    struct call_result result = call_give_handle(&thread->object, FTL_RIGHTS_ALL);
-    if (result.status != FTL_OK) {
-        thread_kill(thread); /* it ends before it has run */
-    }
-    thread_start(thread);
-    object_put(&thread->object);
-    return result;
-}
-
-struct call_result sys_thread_exit(vaddr_t clear)
-{
-    struct thread *thread = thread_current();
-    thread->exit_clear = clear;
-    thread_kill(thread);
-    return call_status(FTL_OK);
-}
-
-static struct call_result sleep_resume(struct thread *thread)
-{
-    (void)thread;
-    return call_status(FTL_OK);
-}
-
-struct call_result sys_thread_sleep(nsec_t deadline)
-{
-    thread_wait_begin(sleep_resume, NULL);
-    return thread_wait_commit(deadline);
-}
-
-struct call_result sys_thread_yield(void)
-{
-    sched_yield();
-    return call_status(FTL_OK);
-}
-
-struct call_result sys_thread_set_tls(vaddr_t tls)
-{
-    struct thread *thread = thread_current();
-    const struct vmspace *vmspace = thread->process->vmspace;
-    if (vmspace->isolation == FTL_ISOLATION_SANDBOX && !vmspace_contains(vmspace, tls)) {
-        return call_status(FTL_ERR_INVALID_ARGUMENT);
-    }
-    thread->context.x[REG_TP] = tls; /* where the way out of this call takes it from */
-    return call_status(FTL_OK);
 }
 
 /* vmspaces. */

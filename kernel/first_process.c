@@ -154,6 +154,7 @@ static struct process *make_init(ftl_isolation_t isolation, uint64_t memory)
     if (process == NULL) {
         panic("boot: init's process: %s", ftl_strerror(status));
     }
+    process_set_priority_max(process, FTL_PRIORITY_MAX);
     return process;
 }
 

@@ -14,8 +14,9 @@
 struct thread;
 
 struct hart {
-    struct arch_hart arch;     /* first: arch code finds it through tp */
-    struct thread *current;    /* holds a reference; NULL while the hart has nothing to run */
+    struct arch_hart arch; /* first: arch code finds it through tp */
+    /* a reference; NULL while the hart has nothing to run; read by all */
+    struct thread *current;
     bool resched;              /* schedule before returning to a process */
     bool online;               /* read by all */
     uint32_t ipi;              /* IPI_ bits, set by other harts, atomic */
@@ -25,8 +26,9 @@ struct hart {
     nsec_t slice_end; /* of the current thread's time slice; FTL_TIME_INFINITE while nobody waits */
     nsec_t run_start; /* when the current thread was put on */
     nsec_t timer_armed; /* deadline given to timer_set() */
-    nsec_t idle_time;   /* spent idle until the last switch; read by all */
+    nsec_t idle_time;   /* hart_idle_time() knows how to read it; by all */
     uint64_t switches;  /* threads put on; read by all */
+    uint64_t steals;    /* of these, taken from other harts' queues; read by all */
 };
 
 extern struct hart harts[MAX_HARTS];
@@ -35,6 +37,16 @@ extern unsigned hart_count; /* harts there are, online or not */
 static inline struct hart *hart_self(void)
 {
     return (struct hart *)arch_hart_self();
+}
+
+/*
+ * How long the hart has been idle, until now. While it is, idle_time has all bits of the time at
+ * which it would have begun without a pause inverted: one word, so that readers need no lock.
+ */
+static inline nsec_t hart_idle_time(const struct hart *hart, nsec_t now)
+{
+    nsec_t idle_time = __atomic_load_n(&hart->idle_time, __ATOMIC_RELAXED);
+    return idle_time >= 0 ? idle_time : now - ~idle_time;
 }
 
 /* Handles this hart's software interrupt: what ipi bits ask for. */

@@ -8,6 +8,7 @@
 #include "kernel/assert.h"
 #include "kernel/hart.h"
 #include "kernel/log.h"
+#include "kernel/sched.h"
 #include "kernel/string.h"
 #include "kernel/thread.h"
 #include "mm/slab.h"
@@ -86,6 +87,7 @@ struct process *process_create(struct vmspace *vmspace, const char *name, uint64
     list_init(&process->threads);
     process->isolation = vmspace->isolation;
     process->state = FTL_PROCESS_NEW;
+    process->priority_max = FTL_PRIORITY_DEFAULT;
 
     spin_lock(&processes.lock);
     process->pid = ++processes.last_pid;
@@ -372,13 +374,32 @@ void process_check_failed(uint32_t kind, vaddr_t pc)
     stop_with_report(kind < ARRAY_SIZE(names) ? names[kind] : "a check by the compiler failed", pc);
 }
 
-static nsec_t thread_cpu_time(const struct thread *thread, nsec_t now)
+void process_set_priority_max(struct process *process, uint8_t max)
 {
-    if (thread->state != THREAD_RUNNING) {
-        return thread->cpu_time;
+    spin_lock(&process->lock);
+    __atomic_store_n(&process->priority_max, max, __ATOMIC_RELAXED);
+    struct thread *thread;
+    LIST_FOR_EACH(thread, &process->threads, struct thread, process_link)
+    {
+        thread_limit_priority(thread, max);
     }
-    nsec_t start = __atomic_load_n(&harts[thread->hart].run_start, __ATOMIC_RELAXED);
-    return thread->cpu_time + (start < now ? now - start : 0);
+    spin_unlock(&process->lock);
+}
+
+struct thread *process_next_thread(struct process *process, uint64_t after)
+{
+    struct thread *found = NULL;
+    spin_lock(&process->lock);
+    struct thread *thread;
+    LIST_FOR_EACH(thread, &process->threads, struct thread, process_link)
+    {
+        if (thread->id > after && object_try_get(&thread->object)) {
+            found = thread;
+            break;
+        }
+    }
+    spin_unlock(&process->lock);
+    return found;
 }
 
 void process_describe(struct process *process, struct ftl_process_info *info)

@@ -38,7 +38,8 @@ struct process {
     uint32_t thread_count;
     uint32_t
         users; /* threads, and calls at work on it: it is not taken down before they are gone */
-    nsec_t cpu_time; /* of threads that have ended */
+    nsec_t cpu_time;      /* of threads that have ended */
+    uint8_t priority_max; /* its threads' own priorities, and what they may give; read by all */
 };
 
 /* Boot: sets up the cache of processes. */
@@ -91,6 +92,15 @@ void process_fault(const char *format, ...) __attribute__((format(printf, 1, 2))
 
 /* The same for a check by the compiler that failed: clang's number of the check, and where. */
 void process_check_failed(uint32_t kind, vaddr_t pc);
+
+/* Sets the highest priority its threads may have of their own, and takes down those above it. */
+void process_set_priority_max(struct process *process, uint8_t max);
+
+/*
+ * The process's thread with the least id greater than `after`, with a reference; NULL when there is
+ * none.
+ */
+struct thread *process_next_thread(struct process *process, uint64_t after);
 
 /* Fills in what process_info returns. */
 void process_describe(struct process *process, struct ftl_process_info *info);

@@ -40,39 +40,81 @@ static uint64_t hart_bit(const struct hart *hart)
     return 1UL << hart->arch.index;
 }
 
-/* The hart's own, or one that idles. */
+uint64_t harts_online(void)
+{
+    uint64_t online = 0;
+    for (unsigned i = 0; i < hart_count; i++) {
+        online |= (uint64_t)__atomic_load_n(&harts[i].online, __ATOMIC_RELAXED) << i;
+    }
+    return online;
+}
+
+static uint64_t affinity_of(const struct thread *thread)
+{
+    return __atomic_load_n(&thread->affinity, __ATOMIC_RELAXED);
+}
+
+static bool may_run_on(const struct thread *thread, const struct hart *hart)
+{
+    return (affinity_of(thread) & hart_bit(hart)) != 0;
+}
+
+/* Of those the thread may run on: the one it ran on last, or one that idles. */
 static struct hart *choose_hart(const struct thread *thread)
 {
+    uint64_t allowed = affinity_of(thread);
     struct hart *last = &harts[thread->hart];
-    uint64_t idle_now = sched_idle_mask();
-    if (idle_now == 0 || (idle_now & hart_bit(last)) != 0) {
-        return last;
+    uint64_t idle_now = sched_idle_mask() & allowed;
+    if ((allowed & hart_bit(last)) != 0) {
+        if (idle_now == 0 || (idle_now & hart_bit(last)) != 0) {
+            return last;
+        }
+        if (last == hart_self() && last->current == NULL) {
+            return last; /* about to schedule */
+        }
     }
-    if (last == hart_self() && last->current == NULL) {
-        return last; /* about to schedule */
-    }
-    return &harts[__builtin_ctzl(idle_now)];
+    return &harts[__builtin_ctzl(idle_now != 0 ? idle_now : allowed)];
 }
 
-static void push(struct run_queue *queue, struct thread *thread)
+static void push(struct run_queue *queue, struct thread *thread, unsigned priority)
 {
-    list_push_back(&queue->ready[thread->priority], &thread->queue_link);
+    thread->queue_priority = (uint8_t)priority;
+    list_push_back(&queue->ready[priority], &thread->queue_link);
     queue->length++;
-    __atomic_store_n(&queue->present, queue->present | 1U << thread->priority, __ATOMIC_RELAXED);
+    __atomic_store_n(&queue->present, queue->present | 1U << priority, __ATOMIC_RELAXED);
+    __atomic_store_n(&queue->wanted_by, queue->wanted_by | affinity_of(thread), __ATOMIC_RELAXED);
 }
 
-static struct thread *pop(struct run_queue *queue)
+static void take_out(struct run_queue *queue, struct thread *thread)
 {
-    if (queue->present == 0) {
-        return NULL;
-    }
-    unsigned priority = 31U - (unsigned)__builtin_clz(queue->present);
-    struct list *node = list_pop_front(&queue->ready[priority]);
+    unsigned priority = thread->queue_priority;
+    list_remove(&thread->queue_link);
+    __atomic_store_n(&thread->queue, NO_QUEUE, __ATOMIC_RELAXED);
+    queue->length--;
     if (list_empty(&queue->ready[priority])) {
         __atomic_store_n(&queue->present, queue->present & ~(1U << priority), __ATOMIC_RELAXED);
     }
-    queue->length--;
-    return LIST_ENTRY(node, struct thread, queue_link);
+    if (queue->length == 0) {
+        __atomic_store_n(&queue->wanted_by, 0, __ATOMIC_RELAXED);
+    }
+}
+
+/* The first thread of the highest priority that this hart may run, taken out; NULL: none. */
+static struct thread *pop_for(const struct hart *hart, struct run_queue *queue)
+{
+    for (uint32_t left = queue->present; left != 0;) {
+        unsigned priority = 31U - (unsigned)__builtin_clz(left);
+        struct thread *thread;
+        LIST_FOR_EACH(thread, &queue->ready[priority], struct thread, queue_link)
+        {
+            if (may_run_on(thread, hart)) {
+                take_out(queue, thread);
+                return thread;
+            }
+        }
+        left &= ~(1U << priority);
+    }
+    return NULL;
 }
 
 static void request_reschedule(struct hart *hart)
@@ -85,10 +127,10 @@ static void request_reschedule(struct hart *hart)
     }
 }
 
-/* A thread waits on a queue: wakes another hart that idles, which will take it. */
-static void wake_idle_hart(void)
+/* A thread that one of these harts may run waits on a queue: wakes one that idles, not this one. */
+static void wake_idle_hart(uint64_t allowed)
 {
-    uint64_t others = sched_idle_mask() & ~hart_bit(hart_self());
+    uint64_t others = sched_idle_mask() & allowed & ~hart_bit(hart_self());
     if (others != 0) {
         hart_ipi(&harts[__builtin_ctzl(others)], IPI_RESCHEDULE);
     }
@@ -102,17 +144,43 @@ static bool must_look(const struct hart *hart, uint8_t priority)
            __atomic_load_n(&hart->slice_end, __ATOMIC_RELAXED) == FTL_TIME_INFINITE;
 }
 
+/*
+ * Puts the thread on the hart's queue, unless it may not run there, any more. Who changes priority
+ * or affinity looks at `queue` afterwards: either it finds the thread here, or this the change.
+ */
+static bool put_on_queue(struct hart *hart, struct thread *thread, uint8_t *priority)
+{
+    spin_lock(&hart->queue.lock);
+    __atomic_store_n(&thread->queue, (uint8_t)hart->arch.index, __ATOMIC_RELAXED);
+    memory_barrier();
+    bool fits = may_run_on(thread, hart);
+    if (fits) {
+        *priority = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
+        push(&hart->queue, thread, *priority);
+    } else {
+        __atomic_store_n(&thread->queue, NO_QUEUE, __ATOMIC_RELAXED);
+    }
+    spin_unlock(&hart->queue.lock);
+    return fits;
+}
+
 void sched_enqueue(struct thread *thread)
 {
-    struct hart *hart = choose_hart(thread);
+    struct hart *hart;
+    uint8_t priority;
+    uint64_t allowed; /* once on the queue the thread may run, and end, elsewhere */
     thread->state = THREAD_READY;
-    uint8_t priority = thread->priority; /* once on the queue it may run, and end, elsewhere */
-    spin_lock(&hart->queue.lock);
-    push(&hart->queue, thread);
-    spin_unlock(&hart->queue.lock);
+    do {
+        hart = choose_hart(thread);
+        allowed = affinity_of(thread);
+    } while (!put_on_queue(hart, thread, &priority));
     memory_barrier();
     if (hart == hart_self() && hart->current == NULL) {
-        return; /* about to look at its queue */
+        /* About to look at its queue, where one that no other hart may run may come first. */
+        if (__atomic_load_n(&hart->queue.length, __ATOMIC_RELAXED) > 1) {
+            wake_idle_hart(allowed);
+        }
+        return;
     }
     if ((sched_idle_mask() & hart_bit(hart)) != 0) {
         request_reschedule(hart);
@@ -121,28 +189,59 @@ void sched_enqueue(struct thread *thread)
     if (must_look(hart, priority)) {
         request_reschedule(hart);
     }
-    wake_idle_hart(); /* one that has become idle since the choice */
+    wake_idle_hart(allowed); /* one that has become idle since the choice */
 }
 
-static struct thread *take_from(struct hart *hart)
+void sched_update(struct thread *thread)
 {
-    if (__atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED) == 0) {
+    memory_barrier(); /* between the change and the look at where the thread is */
+    unsigned queue;
+    while ((queue = __atomic_load_n(&thread->queue, __ATOMIC_RELAXED)) != NO_QUEUE) {
+        struct run_queue *candidate = &harts[queue].queue;
+        spin_lock(&candidate->lock);
+        bool found = thread->queue == queue;
+        if (found) {
+            take_out(candidate, thread);
+        }
+        spin_unlock(&candidate->lock);
+        if (found) {
+            sched_enqueue(thread);
+            return;
+        }
+    }
+    struct hart *hart = &harts[__atomic_load_n(&thread->hart, __ATOMIC_RELAXED)];
+    if (__atomic_load_n(&hart->current, __ATOMIC_RELAXED) == thread) {
+        request_reschedule(hart);
+    }
+}
+
+static struct thread *take_from(struct hart *victim, const struct hart *hart)
+{
+    struct run_queue *queue = &victim->queue;
+    if ((__atomic_load_n(&queue->wanted_by, __ATOMIC_RELAXED) & hart_bit(hart)) == 0) {
         return NULL;
     }
-    spin_lock(&hart->queue.lock);
-    struct thread *thread = pop(&hart->queue);
-    spin_unlock(&hart->queue.lock);
+    spin_lock(&queue->lock);
+    struct thread *thread = pop_for(hart, queue);
+    spin_unlock(&queue->lock);
     return thread;
 }
 
 /* The best thread of this hart's queue; else one of another hart's, beginning with the next. */
 static struct thread *take_next(struct hart *hart)
 {
-    struct thread *thread = take_from(hart);
-    for (unsigned i = 1; thread == NULL && i < hart_count; i++) {
-        thread = take_from(&harts[(hart->arch.index + i) % hart_count]);
+    struct thread *thread = take_from(hart, hart);
+    if (thread != NULL) {
+        return thread;
     }
-    return thread;
+    for (unsigned i = 1; i < hart_count; i++) {
+        thread = take_from(&harts[(hart->arch.index + i) % hart_count], hart);
+        if (thread != NULL) {
+            __atomic_store_n(&hart->steals, hart->steals + 1, __ATOMIC_RELAXED);
+            return thread;
+        }
+    }
+    return NULL;
 }
 
 /* Makes sure this hart gets a timer interrupt by the deadline. */
@@ -191,22 +290,21 @@ void hart_handle_ipi(void)
     hart->resched = true;
 }
 
-/* Whether there is a thread on any queue. */
-static bool any_waits(void)
+/* The harts that may have a use for a thread on some queue. */
+static uint64_t wanted_anywhere(void)
 {
+    uint64_t wanted_by = 0;
     for (unsigned i = 0; i < hart_count; i++) {
-        if (__atomic_load_n(&harts[i].queue.present, __ATOMIC_SEQ_CST) != 0) {
-            return true;
-        }
+        wanted_by |= __atomic_load_n(&harts[i].queue.wanted_by, __ATOMIC_SEQ_CST);
     }
-    return false;
+    return wanted_by;
 }
 
 /* Waits until there is a thread to run. */
 static struct thread *wait_for_thread(struct hart *hart)
 {
     vmspace_activate(NULL);
-    nsec_t start = time_now();
+    __atomic_store_n(&hart->idle_time, ~(time_now() - hart->idle_time), __ATOMIC_RELAXED);
     __atomic_fetch_or(&idle, hart_bit(hart), __ATOMIC_SEQ_CST);
     struct thread *thread = take_next(hart);
     while (thread == NULL) {
@@ -214,10 +312,9 @@ static struct thread *wait_for_thread(struct hart *hart)
         thread = take_next(hart);
     }
     __atomic_fetch_and(&idle, ~hart_bit(hart), __ATOMIC_SEQ_CST);
-    if (any_waits()) {
-        wake_idle_hart(); /* who enqueued it may have woken this hart, which has one now */
-    }
-    __atomic_store_n(&hart->idle_time, hart->idle_time + (time_now() - start), __ATOMIC_RELAXED);
+    /* who enqueued may have woken this hart, which has one now */
+    wake_idle_hart(wanted_anywhere());
+    __atomic_store_n(&hart->idle_time, hart_idle_time(hart, time_now()), __ATOMIC_RELAXED);
     return thread;
 }
 
@@ -229,7 +326,7 @@ void sched_stop_current(void)
     thread->cpu_time += now - hart->run_start;
     context_save_fpu(&thread->context);
     context_deactivate();
-    hart->current = NULL;
+    __atomic_store_n(&hart->current, NULL, __ATOMIC_RELAXED);
     __atomic_store_n(&hart->slice_end, FTL_TIME_INFINITE, __ATOMIC_RELAXED);
 }
 
@@ -250,11 +347,17 @@ static void start_slice(struct hart *hart, nsec_t now)
 static void run(struct hart *hart, struct thread *thread)
 {
     nsec_t now = time_now();
+    uint8_t queue_priority = thread->queue_priority;
     thread->state = THREAD_RUNNING;
+    __atomic_store_n(&hart->current, thread, __ATOMIC_RELAXED);
     __atomic_store_n(&thread->hart, hart->arch.index,
                      __ATOMIC_SEQ_CST); /* before settle() reads kill */
-    hart->current = thread;
-    __atomic_store_n(&hart->priority, thread->priority, __ATOMIC_RELAXED);
+    memory_barrier(); /* sched_update() finds it here, or its change is seen here */
+    uint8_t priority = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
+    __atomic_store_n(&hart->priority, priority, __ATOMIC_RELAXED);
+    if (unlikely(priority < queue_priority || !may_run_on(thread, hart))) {
+        request_reschedule(hart);
+    }
     hart->switches++;
     hart->run_start = now;
     vmspace_activate(thread->process->vmspace);
@@ -266,13 +369,15 @@ static void run(struct hart *hart, struct thread *thread)
 static void reconsider(struct hart *hart)
 {
     struct thread *current = hart->current;
+    uint8_t priority = __atomic_load_n(&current->priority, __ATOMIC_RELAXED);
     uint32_t present = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED);
-    uint32_t rivals = present >> current->priority;
+    uint32_t rivals = present >> priority;
     nsec_t now = time_now();
+    __atomic_store_n(&hart->priority, priority, __ATOMIC_RELAXED);
     if (present != 0) {
-        wake_idle_hart();
+        wake_idle_hart(__atomic_load_n(&hart->queue.wanted_by, __ATOMIC_RELAXED));
     }
-    if (rivals > 1 || (rivals == 1 && hart->slice_end <= now)) {
+    if (rivals > 1 || (rivals == 1 && hart->slice_end <= now) || !may_run_on(current, hart)) {
         sched_stop_current();
         sched_enqueue(current);
     } else if (rivals == 0 || hart->slice_end == FTL_TIME_INFINITE) {

@@ -10,9 +10,8 @@
 #include "kernel/spinlock.h"
 #include "kernel/types.h"
 
-#define PRIORITY_COUNT   32 /* 0 is the least */
-#define PRIORITY_DEFAULT 16
-#define TIME_SLICE       10000000 /* ns */
+#define PRIORITY_COUNT (FTL_PRIORITY_MAX + 1)
+#define TIME_SLICE     10000000 /* ns */
 
 struct context;
 struct hart;
@@ -23,6 +22,8 @@ struct run_queue {
     struct spinlock lock; /* LOCK_RUN_QUEUE; protects everything below */
     uint32_t present;     /* bit per priority that has threads; read by others without the lock */
     uint32_t length;
+    /* harts that may have a use for one of the threads, perhaps more; as above */
+    uint64_t wanted_by;
     struct list ready[PRIORITY_COUNT];
 };
 
@@ -32,6 +33,12 @@ void sched_init_hart(struct hart *hart);
 /* Puts a thread that is on no queue and does not run on a hart's run queue, and wakes that hart if
  * need be. */
 void sched_enqueue(struct thread *thread);
+
+/*
+ * The thread's priority or affinity has just been changed, by who holds its lock: a waiting thread
+ * moves to its new place, one that runs goes on only if it still may.
+ */
+void sched_update(struct thread *thread);
 
 /* What to resume on this hart: the current thread's context, or another's when it must or should
  * not go on. */
@@ -51,6 +58,9 @@ void sched_timer_interrupt(void);
 
 /* Adds a timer that is in no queue to this hart's, whose timer interrupt will come in time. */
 void sched_add_timer(struct timer *timer, nsec_t deadline);
+
+/* Harts that are online: bits are hart indices. None leaves again. */
+uint64_t harts_online(void);
 
 /* Harts that have nothing to run: bits are hart indices. */
 uint64_t sched_idle_mask(void);

@@ -24,6 +24,7 @@ enum lock_class {
     LOCK_TIMERS,         /* a hart's timer queue; held while its callbacks run */
     LOCK_OBJECT,         /* struct object: signals, observers, what its type keeps under it */
     LOCK_POLL,           /* struct poll: entries, waiters */
+    LOCK_THREAD,         /* struct thread: priority, loans of it, affinity */
     LOCK_RUN_QUEUE,      /* a hart's run queue */
     LOCK_KERNEL_MAP,     /* the kernel's own page tables and vmap area */
     LOCK_SLAB,           /* a slab cache */

@@ -37,15 +37,6 @@ struct system *system_get(void)
     return &system_state.object;
 }
 
-static uint64_t harts_online(void)
-{
-    uint64_t online = 0;
-    for (unsigned i = 0; i < hart_count; i++) {
-        online += __atomic_load_n(&harts[i].online, __ATOMIC_RELAXED);
-    }
-    return online;
-}
-
 struct call_result sys_system_null(void)
 {
     return call_status(FTL_OK);
@@ -69,7 +60,7 @@ struct call_result sys_system_info(struct system *system, vaddr_t address)
         .memory_total = page_total_count() * PAGE_SIZE,
         .memory_free = page_free_count() * PAGE_SIZE,
         .memory_kernel = system_state.kernel_memory,
-        .harts_online = harts_online(),
+        .harts_online = (uint64_t)__builtin_popcountl(harts_online()),
         .uptime = time_now(),
         .firmware_instructions = system_state.entry_instructions,
         .kernel_instructions = now == 0 ? 0 : now - system_state.entry_instructions,
@@ -106,6 +97,30 @@ struct call_result sys_system_objects(struct system *system, vaddr_t entries, si
     struct object_counts counts = { .next = entries, .room = capacity };
     slab_for_each(count_objects, &counts);
     return counts.status == FTL_OK ? call_value(counts.kinds) : call_status(counts.status);
+}
+
+struct call_result sys_system_hart_info(struct system *system, vaddr_t address)
+{
+    (void)system;
+    struct ftl_hart_info info;
+    ftl_status_t status = copy_in(&info, address, sizeof(info));
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    if (info.index >= hart_count) {
+        return call_status(FTL_ERR_NOT_FOUND);
+    }
+    const struct hart *hart = &harts[info.index];
+    info = (struct ftl_hart_info){
+        .index = info.index,
+        .id = hart->arch.id,
+        .online = harts_online() >> info.index & 1,
+        .ready = __atomic_load_n(&hart->queue.length, __ATOMIC_RELAXED),
+        .idle_time = hart_idle_time(hart, time_now()),
+        .switches = __atomic_load_n(&hart->switches, __ATOMIC_RELAXED),
+        .steals = __atomic_load_n(&hart->steals, __ATOMIC_RELAXED),
+    };
+    return call_status(copy_out(address, &info, sizeof(info)));
 }
 
 /* Position is in and out: it is checked as memory before anything is copied. */

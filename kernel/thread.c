@@ -7,6 +7,7 @@
 #include "kernel/assert.h"
 #include "kernel/hart.h"
 #include "kernel/process.h"
+#include "kernel/string.h"
 #include "mm/slab.h"
 
 static struct slab_cache thread_cache;
@@ -37,8 +38,11 @@ struct thread *thread_create(struct process *process, vaddr_t entry, uint64_t ar
     object_init(&thread->object, OBJECT_THREAD);
     context_init(&thread->context, entry, argument, stack, tls, process->vmspace->base);
     list_init(&thread->queue_link);
-    thread->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
-    thread->priority = PRIORITY_DEFAULT;
+    thread->queue = NO_QUEUE;
+    spin_init(&thread->lock, LOCK_THREAD);
+    list_init(&thread->loans);
+    list_init(&thread->loan.link);
+    thread->affinity = UINT64_MAX;
     thread->hart = hart_index();
 
     *status = FTL_ERR_BAD_STATE;
@@ -47,6 +51,10 @@ struct thread *thread_create(struct process *process, vaddr_t entry, uint64_t ar
         spin_unlock(&process->lock);
         goto free_thread;
     }
+    thread->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED); /* the list is in their order */
+    thread->own_priority =
+        process->priority_max < FTL_PRIORITY_DEFAULT ? process->priority_max : FTL_PRIORITY_DEFAULT;
+    thread->priority = thread->own_priority;
     list_push_back(&process->threads, &thread->process_link);
     process->thread_count++;
     process->users++;
@@ -74,6 +82,7 @@ void thread_destroy(struct object *object)
 {
     struct thread *thread = (struct thread *)object;
     ASSERT(thread->state == THREAD_DEAD);
+    ASSERT(thread->loan.borrower == NULL && list_empty(&thread->loans));
     account_release(thread->account, sizeof(*thread));
     account_put(thread->account);
     slab_free(&thread_cache, thread);
@@ -91,6 +100,65 @@ static void thread_end(struct thread *thread)
         process_end(process);
     }
     object_put(&process->object);
+}
+
+nsec_t thread_cpu_time(const struct thread *thread, nsec_t now)
+{
+    const struct hart *hart = &harts[__atomic_load_n(&thread->hart, __ATOMIC_RELAXED)];
+    nsec_t before = __atomic_load_n(&thread->cpu_time, __ATOMIC_ACQUIRE);
+    nsec_t start = __atomic_load_n(&hart->run_start, __ATOMIC_RELAXED);
+    bool runs = __atomic_load_n(&hart->current, __ATOMIC_ACQUIRE) == thread;
+    nsec_t after = __atomic_load_n(&thread->cpu_time, __ATOMIC_RELAXED);
+    /* When it has just left the hart, `start` may be another thread's. */
+    return runs && before == after && start < now ? after + (now - start) : after;
+}
+
+static ftl_thread_state_t public_state(enum thread_state state)
+{
+    switch (state) {
+    case THREAD_RUNNING: return FTL_THREAD_RUNNING;
+    case THREAD_STOPPED: return FTL_THREAD_WAITING;
+    case THREAD_DEAD: return FTL_THREAD_EXITED;
+    default: return FTL_THREAD_READY;
+    }
+}
+
+void thread_describe(struct thread *thread, struct ftl_thread_info *info)
+{
+    *info = (struct ftl_thread_info){
+        .tid = thread->id,
+        .state = public_state(__atomic_load_n(&thread->state, __ATOMIC_RELAXED)),
+        .hart = __atomic_load_n(&thread->hart, __ATOMIC_RELAXED),
+        .cpu_time = thread_cpu_time(thread, time_now()),
+    };
+    spin_lock(&thread->lock);
+    memcpy(info->name, thread->name, sizeof(info->name));
+    info->priority = thread->own_priority;
+    info->effective_priority = thread->priority;
+    info->affinity = thread->affinity;
+    spin_unlock(&thread->lock);
+}
+
+ftl_status_t thread_set_name(struct thread *thread, const char *name, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (name[i] <= ' ' || name[i] > '~') {
+            return FTL_ERR_INVALID_ARGUMENT;
+        }
+    }
+    spin_lock(&thread->lock);
+    memcpy(thread->name, name, size);
+    memset(thread->name + size, 0, sizeof(thread->name) - size);
+    spin_unlock(&thread->lock);
+    return FTL_OK;
+}
+
+void thread_set_affinity(struct thread *thread, uint64_t affinity)
+{
+    spin_lock(&thread->lock);
+    __atomic_store_n(&thread->affinity, affinity, __ATOMIC_RELAXED);
+    sched_update(thread);
+    spin_unlock(&thread->lock);
 }
 
 void thread_kill(struct thread *thread)

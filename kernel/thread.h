@@ -12,6 +12,8 @@
 #include "kernel/object.h"
 #include "kernel/timer_queue.h"
 
+#define NO_QUEUE UINT8_MAX
+
 struct process;
 struct thread;
 
@@ -116,19 +118,37 @@ struct wait {
     };
 };
 
+/*
+ * A thread that waits for another to serve it lends that one its priority, and what others lent to
+ * it: see kernel/priority.c.
+ */
+struct priority_loan {
+    struct list link;        /* in the borrower's loans, the highest first; under its lock */
+    struct thread *borrower; /* a reference, NULL without a loan; under the lender's lock */
+    uint8_t priority;        /* lent; under the borrower's lock */
+};
+
 struct thread {
     struct object object;     /* first; one reference is the running thread's own */
     struct context context;   /* the hart's while it runs, the stopper's and waker's else */
     struct process *process;  /* a reference, until it is dead */
     struct account *account;  /* a reference; the thread itself is charged to it */
     struct list process_link; /* process->threads; protected by the process's lock */
-    struct list queue_link;   /* run queue; protected by its lock */
+    struct list queue_link;   /* run queue; protected by its lock, as the next two */
+    uint8_t queue;            /* index of the hart on whose queue it is, or NO_QUEUE; read by all */
+    uint8_t queue_priority;   /* with which it was put there */
     uint64_t id;              /* unique */
-    enum thread_state state;  /* for people and assertions; kill and wait.state decide */
-    uint32_t kill; /* ends before it next returns to its process; atomic, never cleared */
-    uint8_t priority;
-    unsigned hart;      /* index of the hart it ran on last */
-    vaddr_t exit_clear; /* thread_exit's argument */
+    char name[FTL_THREAD_NAME_MAX]; /* for people; empty without one; under `lock` */
+    enum thread_state state;        /* for people and assertions; kill and wait.state decide */
+    uint32_t kill;        /* ends before it next returns to its process; atomic, never cleared */
+    struct spinlock lock; /* LOCK_THREAD; protects the next five, and the name */
+    uint8_t priority;     /* it runs with: the highest of its own and those lent; read by all */
+    uint8_t own_priority;
+    uint64_t affinity;         /* bits are hart indices: where it may run; read by all */
+    struct list loans;         /* struct priority_loan: who lent it priority */
+    struct priority_loan loan; /* whom it lends its own */
+    unsigned hart;             /* index of the hart it ran on last */
+    vaddr_t exit_clear;        /* thread_exit's argument */
     nsec_t cpu_time;
     struct wait wait;
 };
@@ -151,6 +171,36 @@ struct thread *thread_current(void);
 
 /* Makes the thread end before it runs its process's code again, wherever it is. */
 void thread_kill(struct thread *thread);
+
+/* How much CPU time the thread has had, until now if it runs. */
+nsec_t thread_cpu_time(const struct thread *thread, nsec_t now);
+
+/* Fills in what thread_info returns. */
+void thread_describe(struct thread *thread, struct ftl_thread_info *info);
+
+/* INVALID_ARGUMENT unless all `size` bytes, fewer than FTL_THREAD_NAME_MAX, are printable. */
+ftl_status_t thread_set_name(struct thread *thread, const char *name, size_t size);
+
+/*
+ * Changes the thread's own priority (at most FTL_PRIORITY_MAX), or takes it down to a new maximum.
+ */
+void thread_set_priority(struct thread *thread, uint8_t priority);
+void thread_limit_priority(struct thread *thread, uint8_t max);
+
+/* Keeps the thread on these harts (bits are hart indices), of which one at least is online. */
+void thread_set_affinity(struct thread *thread, uint64_t harts);
+
+/*
+ * A thread that waits for the server to answer its call lends it its priority until it is returned:
+ * as long the server runs with the highest of its own and those lent to it, and lends them on if it
+ * waits for an answer too. It takes effect at once, wherever the server is. A second loan of the
+ * same lender ends its first. Both may be called under any lock before LOCK_THREAD; what they do
+ * for one lender is serialized by who calls them. A loan keeps the server's struct thread, even
+ * dead.
+ */
+void thread_lend_priority(struct thread *lender, struct thread *server);
+/* Ends the loan, if there is one. */
+void thread_return_priority(struct thread *lender);
 
 /*
  * Stopping the current thread in a call, in this order: thread_wait_begin(), registering with what

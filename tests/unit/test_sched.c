@@ -89,7 +89,7 @@ static void start_urgent(sim_code code, uint64_t argument)
     ftl_status_t status;
     struct thread *thread = thread_create(process, SIM_PC(code), argument, 0, 0, &status);
     assert_non_null(thread);
-    thread->priority = PRIORITY_DEFAULT + 1;
+    thread->priority = FTL_PRIORITY_DEFAULT + 1;
     thread_start(thread);
     object_put(&thread->object);
 }

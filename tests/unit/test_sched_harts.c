@@ -126,7 +126,7 @@ static void thread_of_higher_priority_interrupts_another_hart(void **state)
     process = core_process(FTL_ISOLATION_USER);
     rival = thread_create(process, SIM_PC(computes), 6000, 0, 0, &status);
     urgent = thread_create(process, SIM_PC(is_urgent), 0, 0, 0, &status);
-    urgent->priority = PRIORITY_DEFAULT + 1;
+    urgent->priority = FTL_PRIORITY_DEFAULT + 1;
     core_thread(process, starts_urgent, 0);
     for (unsigned i = 1; i < hart_count; i++) {
         core_thread(process, computes, 6000);
@@ -136,12 +136,143 @@ static void thread_of_higher_priority_interrupts_another_hart(void **state)
     object_put(&process->object);
 }
 
+/* --- Affinity --- */
+
+#define PINNED 5
+
+static struct thread *pinned[PINNED];
+
+static void check_place(const struct thread *thread)
+{
+    if ((thread->affinity >> hart_index() & 1) == 0) {
+        sim_fail("a thread for harts %#lx runs on another", thread->affinity);
+    }
+}
+
+/* Computes and sleeps in turn, where it may. */
+static bool stays(struct context *context, struct sim_call *call)
+{
+    check_place(thread_current());
+    return computes_and_sleeps(context, call);
+}
+
+static void set_up_pinned(void)
+{
+    finished = 0;
+    process = core_process(FTL_ISOLATION_USER);
+    for (unsigned i = 0; i < PINNED; i++) {
+        ftl_status_t status;
+        pinned[i] = thread_create(process, SIM_PC(stays), 0, 0, 0, &status);
+        assert_non_null(pinned[i]);
+        thread_set_affinity(pinned[i], i == 0 ? UINT64_MAX : 1UL << i % hart_count);
+        thread_start(pinned[i]);
+    }
+}
+
+static void check_pinned(void)
+{
+    for (unsigned i = 0; i < PINNED; i++) {
+        object_put(&pinned[i]->object);
+    }
+    if (finished != PINNED || process->state != FTL_PROCESS_EXITED) {
+        sim_fail("%u threads finished", finished);
+    }
+    if (sim_statistics.lazy != 0) {
+        sim_fail("a hart slept %zu times while a thread waited for it", sim_statistics.lazy);
+    }
+    object_put(&process->object);
+}
+
+static const struct core_scenario pinning = { set_up_pinned, check_pinned };
+
+static void thread_runs_where_its_affinity_lets_it_alone(void **state)
+{
+    (void)state;
+    core_explore(&pinning, RUNS);
+    core_explore_switches(&pinning, RUNS);
+}
+
+/*
+ * Sends the others from hart to hart, wherever they are. One that runs is seen off its old hart
+ * soon, not at once: it does not check its place.
+ */
+static bool moves_others(struct context *context, struct sim_call *call)
+{
+    uint64_t step = context->x[SIM_VAR(0)]++;
+    if (step == 24) {
+        return exits(context, call);
+    }
+    thread_set_affinity(pinned[1 + step % (PINNED - 1)], 1UL << (step / 2) % hart_count);
+    return false;
+}
+
+static void set_up_moving(void)
+{
+    finished = 0;
+    process = core_process(FTL_ISOLATION_USER);
+    for (unsigned i = 0; i < PINNED; i++) {
+        ftl_status_t status;
+        pinned[i] = thread_create(process, SIM_PC(i == 0 ? moves_others : computes_and_sleeps), 0,
+                                  0, 0, &status);
+        assert_non_null(pinned[i]);
+        thread_start(pinned[i]);
+    }
+}
+
+static const struct core_scenario moving = { set_up_moving, check_pinned };
+
+static void change_of_affinity_finds_the_thread_wherever_it_is(void **state)
+{
+    (void)state;
+    core_explore(&moving, RUNS);
+    core_explore_switches(&moving, RUNS);
+}
+
+static bool moved; /* the thread has come to where it was sent */
+
+/* Computes until it is on hart 2. */
+static bool arrives(struct context *context, struct sim_call *call)
+{
+    moved |= hart_index() == 2;
+    return moved ? exits(context, call) : false;
+}
+
+static bool sends(struct context *context, struct sim_call *call)
+{
+    if (context->x[SIM_VAR(0)]++ == 0) {
+        return false; /* the other runs by now */
+    }
+    thread_set_affinity(pinned[0], 1UL << 2);
+    return exits(context, call);
+}
+
+static void running_thread_goes_where_its_affinity_sends_it(void **state)
+{
+    (void)state;
+    ftl_status_t status;
+    finished = 0;
+    moved = false;
+    process = core_process(FTL_ISOLATION_USER);
+    pinned[0] = thread_create(process, SIM_PC(arrives), 0, 0, 0, &status);
+    thread_set_affinity(pinned[0], 1UL << 1);
+    thread_start(pinned[0]);
+    core_thread(process, sends, 0);
+    sim_run(&(struct sim_schedule){ 0 });
+    assert_true(moved);
+    assert_int_equal(finished, 2);
+    object_put(&pinned[0]->object);
+    object_put(&process->object);
+}
+
 int main(void)
 {
     sim_boot(3, 16 * MIB);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_hart_sleeps_while_a_thread_waits),
         cmocka_unit_test(thread_of_higher_priority_interrupts_another_hart),
+        cmocka_unit_test(thread_runs_where_its_affinity_lets_it_alone),
+        cmocka_unit_test(change_of_affinity_finds_the_thread_wherever_it_is),
+        cmocka_unit_test(running_thread_goes_where_its_affinity_sends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -294,19 +294,35 @@ static sim_code code_at(uint64_t pc)
 }
 
 /* Notes when no hart does anything about a thread that waits while a hart sleeps. */
+static bool has_thread_for(const struct run_queue *queue, uint64_t wanted)
+{
+    for (unsigned priority = 0; priority < PRIORITY_COUNT; priority++) {
+        const struct thread *thread;
+        LIST_FOR_EACH(thread, &queue->ready[priority], struct thread, queue_link)
+        {
+            if ((thread->affinity & wanted) != 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void note_laziness(void)
 {
-    bool asleep = false;
+    uint64_t asleep = 0; /* bit per hart */
     bool waits = false;
     for (unsigned i = 0; i < hart_count; i++) {
         const struct sim_hart *hart = &sim.harts[i];
         if (has_interrupt(hart) || !(hart->waiting || hart->in_process)) {
             return;
         }
-        asleep |= hart->waiting;
-        waits |= harts[i].queue.length != 0;
+        asleep |= (uint64_t)hart->waiting << i;
     }
-    sim_statistics.lazy += asleep && waits;
+    for (unsigned i = 0; i < hart_count; i++) {
+        waits |= has_thread_for(&harts[i].queue, asleep);
+    }
+    sim_statistics.lazy += waits;
 }
 
 /* One piece of the code of the process that runs. Returns the context to go on with. */

@@ -11,11 +11,13 @@ add_library(ftl_unit_core STATIC
     ${core}/kernel/loader.c
     ${core}/kernel/object.c
     ${core}/kernel/object_types.c
+    ${core}/kernel/priority.c
     ${core}/kernel/process.c
     ${core}/kernel/sched.c
     ${core}/kernel/spinlock.c
     ${core}/kernel/system.c
     ${core}/kernel/thread.c
+    ${core}/kernel/thread_calls.c
     ${core}/kernel/timer_queue.c
     ${core}/mm/account.c
     ${core}/mm/vmo.c

@@ -62,8 +62,8 @@ struct sim_statistics {
     size_t switches; /* from hart to hart */
     size_t leaps;    /* of time */
     size_t timer_interrupts;
-    size_t lazy; /* times seen that a hart slept while a thread was on a queue, and nobody did
-                    anything */
+    size_t lazy; /* times seen that a hart slept while a thread that it may run was on a queue, and
+                    nobody did anything */
 };
 extern struct sim_statistics sim_statistics;
 

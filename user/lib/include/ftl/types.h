@@ -102,9 +102,10 @@ struct ftl_poll_event {
 
 #define FTL_TIMER_PERIOD_MIN 100000 /* ns: the shortest period of a timer */
 
-#define FTL_NAME_MAX      32 /* bytes of an object's name, the terminating NUL included */
-#define FTL_TYPE_NAME_MAX 16 /* the same of an object type's name */
-#define FTL_PAGE_SIZE     4096u
+#define FTL_NAME_MAX        32 /* bytes of an object's name, the terminating NUL included */
+#define FTL_TYPE_NAME_MAX   16 /* the same of an object type's name */
+#define FTL_THREAD_NAME_MAX 16 /* and of a thread's */
+#define FTL_PAGE_SIZE       4096u
 
 /* Exit status of a process that did not end by exit(): 128 + reason. */
 #define FTL_EXIT_KILLED      137
@@ -182,6 +183,38 @@ struct ftl_object_count {
     char name[FTL_NAME_MAX];
     uint64_t count;
     uint64_t size; /* bytes of one */
+};
+
+/* Threads run in the order of their priorities: 0 is the least. */
+#define FTL_PRIORITY_MAX     31
+#define FTL_PRIORITY_DEFAULT 16
+
+typedef enum {
+    FTL_THREAD_READY = 0, /* waits for a hart */
+    FTL_THREAD_RUNNING = 1,
+    FTL_THREAD_WAITING = 2, /* in a call */
+    FTL_THREAD_EXITED = 3,
+} ftl_thread_state_t;
+
+struct ftl_thread_info {
+    char name[FTL_THREAD_NAME_MAX]; /* empty unless it was given one */
+    uint64_t tid;
+    uint32_t state; /* ftl_thread_state_t */
+    uint32_t hart;  /* number of the hart it runs on, or ran on last */
+    uint32_t priority;
+    uint32_t effective_priority; /* the same, or what a caller that it serves has lent it */
+    uint64_t affinity;           /* bit per hart by number: those it may run on */
+    ftl_nsec_t cpu_time;
+};
+
+struct ftl_hart_info {
+    uint32_t index;  /* in: the hart's number, from 0 */
+    uint32_t id;     /* the hardware's number */
+    uint32_t online; /* 1: it runs threads */
+    uint32_t ready;  /* threads on its queue, which wait for it or another hart */
+    ftl_nsec_t idle_time;
+    uint64_t switches; /* threads put on it */
+    uint64_t steals;   /* of these, taken from other harts' queues */
 };
 
 struct ftl_system_info {

@@ -12,6 +12,7 @@ struct context;
 struct arch_hart {
     struct context *context; /* of the thread that runs */
     unsigned index;
+    hart_id_t id;
     const void *vmspace;
     const void *leaving;
 };

@@ -5,6 +5,7 @@
  */
 #include "kernel/elf.h"
 
+#include "kernel/elf_lines.h"
 #include "kernel/log.h"
 
 #include <ftl/sandbox_abi.h>
@@ -102,6 +103,7 @@ struct parser {
     ftl_isolation_t isolation;
     uint64_t max_span;
     bool note_seen;
+    uint32_t strtab; /* section with the symbols' names, once it has been read */
     char *why;
     size_t why_size;
 };
@@ -427,6 +429,7 @@ static ftl_status_t set_symtab(struct parser *parser, const struct elf_header *h
     if (strtab.type != SHT_STRTAB || !in_file(parser->reader, strtab.offset, strtab.size)) {
         return refuse(parser, "the symbols' string table is malformed or outside the file");
     }
+    parser->strtab = symtab->link;
     parser->image->symtab_offset = symtab->offset;
     parser->image->symbol_count = symtab->size / sizeof(struct elf_symbol_entry);
     parser->image->strtab_offset = strtab.offset;
@@ -443,6 +446,28 @@ static ftl_status_t set_claims(struct parser *parser, const struct elf_section *
     parser->image->claims_offset = claims->offset;
     parser->image->claims_size = claims->size;
     return FTL_OK;
+}
+
+/* Takes in the table that kernel/elf_lines.h describes. */
+static ftl_status_t set_lines(struct parser *parser, const struct elf_section *lines)
+{
+    if (!in_file(parser->reader, lines->offset, lines->size)) {
+        return refuse(parser, "the table of source lines is outside the file");
+    }
+    parser->image->lines_offset = lines->offset;
+    parser->image->lines_size = lines->size;
+    return FTL_OK;
+}
+
+static ftl_status_t take_section(struct parser *parser, const struct elf_header *header,
+                                 const struct elf_section *section)
+{
+    switch (section->type) {
+    case FTL_CLAIMS_TYPE: return set_claims(parser, section);
+    case ELF_LINES_TYPE: return set_lines(parser, section);
+    case SHT_SYMTAB: return set_symtab(parser, header, section);
+    default: return FTL_OK;
+    }
 }
 
 static ftl_status_t parse_sections(struct parser *parser, const struct elf_header *header)
@@ -462,16 +487,16 @@ static ftl_status_t parse_sections(struct parser *parser, const struct elf_heade
     }
     for (size_t i = 0; i < header->section_count; i++) {
         struct elf_section section;
+        if (i > 0 && i == parser->strtab) {
+            continue;
+        }
         ftl_status_t status =
             fetch(parser, header->section_offset + i * sizeof(section), &section, sizeof(section));
-        if (status == FTL_OK && section.type == FTL_CLAIMS_TYPE) {
-            status = set_claims(parser, &section);
+        if (status == FTL_OK) {
+            status = take_section(parser, header, &section);
         }
         if (status != FTL_OK) {
             return status;
-        }
-        if (section.type == SHT_SYMTAB) { /* linkers put it behind all that interests us */
-            return set_symtab(parser, header, &section);
         }
     }
     return FTL_OK;

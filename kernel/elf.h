@@ -49,6 +49,8 @@ struct elf_image {
     uint64_t strtab_size;
     uint64_t claims_offset; /* in the file, of the verifier's claims; claims_size 0: none */
     uint64_t claims_size;
+    uint64_t lines_offset; /* in the file, of the table of source lines; lines_size 0: none */
+    uint64_t lines_size;
 };
 
 /*

@@ -9,6 +9,7 @@
 #include "arch/tlb.h"
 
 #include "kernel/assert.h"
+#include "kernel/elf_lines.h"
 #include "kernel/loader.h"
 #include "kernel/log.h"
 #include "kernel/process.h"
@@ -125,7 +126,7 @@ static ftl_status_t choose_base(struct process *process, const struct elf_image 
 static void log_refusal(struct process *process, vaddr_t base,
                         const struct sandbox_verify_error *error)
 {
-    char where[128];
+    char where[PROCESS_SYMBOL_SIZE];
     process_symbol(process, base + error->address, where, sizeof(where));
     log_line(
         "loader: '%s' refused by the verifier: rule %s: %s: `%s` (%#010x) at image offset %#lx, %s",
@@ -304,14 +305,27 @@ ftl_status_t process_load(struct process *process, struct vmo *vmo, uint64_t off
     return status;
 }
 
+static bool image_holds(const struct process_image *image, vaddr_t address)
+{
+    return image->vmo != NULL && address >= image->base && address - image->base < image->elf.span;
+}
+
 bool process_find_symbol(struct process *process, vaddr_t address, char *name, size_t size,
                          uint64_t *offset)
 {
     const struct process_image *image = &process->image;
-    if (image->vmo == NULL || address < image->base || address - image->base >= image->elf.span) {
-        return false;
-    }
     struct file file = { .vmo = image->vmo, .offset = image->offset };
     struct elf_reader reader = { .read = read_file, .context = &file, .size = image->size };
-    return elf_symbol(&reader, &image->elf, address - image->base, name, size, offset);
+    return image_holds(image, address) &&
+           elf_symbol(&reader, &image->elf, address - image->base, name, size, offset);
+}
+
+bool process_find_line(struct process *process, vaddr_t address, char *name, size_t size,
+                       uint32_t *line)
+{
+    const struct process_image *image = &process->image;
+    struct file file = { .vmo = image->vmo, .offset = image->offset };
+    struct elf_reader reader = { .read = read_file, .context = &file, .size = image->size };
+    return image_holds(image, address) &&
+           elf_line(&reader, &image->elf, address - image->base, name, size, line);
 }

@@ -309,12 +309,17 @@ ftl_status_t process_start(struct process *process, const void *environ, size_t 
 void process_symbol(struct process *process, vaddr_t address, char *text, size_t size)
 {
     char name[64];
+    char file[64];
     uint64_t offset;
-    if (process_find_symbol(process, address, name, sizeof(name), &offset)) {
+    uint32_t line;
+    if (!process_find_symbol(process, address, name, sizeof(name), &offset)) {
+        format_text(text, size, "%#lx", (unsigned long)address);
+    } else if (!process_find_line(process, address, file, sizeof(file), &line)) {
         format_text(text, size, "%#lx (%s+%#lx)", (unsigned long)address, name,
                     (unsigned long)offset);
     } else {
-        format_text(text, size, "%#lx", (unsigned long)address);
+        format_text(text, size, "%#lx (%s+%#lx, %s:%u)", (unsigned long)address, name,
+                    (unsigned long)offset, file, line);
     }
 }
 
@@ -322,7 +327,7 @@ void process_symbol(struct process *process, vaddr_t address, char *text, size_t
 static void stop_with_report(const char *cause, vaddr_t pc)
 {
     struct process *process = process_current();
-    char where[128];
+    char where[PROCESS_SYMBOL_SIZE];
     process_symbol(process, pc, where, sizeof(where));
     log_line("process %lu '%s' (%s) stopped: %s, pc %s", (unsigned long)process->pid, process->name,
              process->isolation == FTL_ISOLATION_SANDBOX ? "sandbox" : "user", cause, where);

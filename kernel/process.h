@@ -124,7 +124,15 @@ ftl_status_t process_load(struct process *process, struct vmo *vmo, uint64_t off
 bool process_find_symbol(struct process *process, vaddr_t address, char *name, size_t size,
                          uint64_t *offset);
 
-/* Writes "0x10234 (name+0x12)", or the address alone when it has no symbol. */
+/* The same for the source line it was compiled from: the file's name and the line. */
+bool process_find_line(struct process *process, vaddr_t address, char *name, size_t size,
+                       uint32_t *line);
+
+/*
+ * Writes "0x10234 (name+0x12, file.c:34)", without what is not known of these, or the address
+ * alone.
+ */
+#define PROCESS_SYMBOL_SIZE 192 /* enough for that text */
 void process_symbol(struct process *process, vaddr_t address, char *text, size_t size);
 
 #endif

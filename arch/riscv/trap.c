@@ -122,14 +122,17 @@ static bool report_sandbox_check(const struct context *context)
     return true;
 }
 
-/* clang's trap for checks that it gives no number to, and for __builtin_trap(): csrrw zero, cycle,
- * zero. */
-#define INSTRUCTION_UNIMP 0xc0001073UL
+/*
+ * clang's trap for checks that it gives no number to, and for __builtin_trap(): csrrw zero, cycle,
+ * zero; compressed, 16 zero bits.
+ */
+#define INSTRUCTION_UNIMP            0xc0001073UL
+#define INSTRUCTION_UNIMP_COMPRESSED 0UL
 
 static void report_illegal(unsigned long instruction)
 {
     process_fault("illegal instruction %#010lx%s", instruction,
-                  instruction == INSTRUCTION_UNIMP
+                  instruction == INSTRUCTION_UNIMP || instruction == INSTRUCTION_UNIMP_COMPRESSED
                       ? ": a check by the compiler failed, or __builtin_trap()"
                       : "");
 }

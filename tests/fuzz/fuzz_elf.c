@@ -1,7 +1,8 @@
 /*
  * Fuzz target: what the loader reads of a file, for both isolation modes: headers, notes, sections;
- * symbols of a few addresses; and, if it is a sandboxed image, the verifier on its code and claims
- * as kernel/loader.c calls it. Reads must lie in the file; the rest is ASan's and UBSan's to find.
+ * symbols and source lines of a few addresses; and, if it is a sandboxed image, the verifier on its
+ * code and claims as kernel/loader.c calls it. Reads must lie in the file; the rest is ASan's and
+ * UBSan's to find.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <ftl/sandbox_abi.h>
 
 #include "kernel/elf.h"
+#include "kernel/elf_lines.h"
 #include "kernel/sandbox/verify.h"
 
 #define SPAN_MAX (64 * MIB)
@@ -66,10 +68,15 @@ static void look_up(const struct elf_reader *reader, const struct elf_image *ima
     const uint64_t places[] = { 0, image->entry, image->entry + 100, image->span - 1, UINT64_MAX };
     char name[24];
     uint64_t offset;
+    uint32_t line;
 
     for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
         if (elf_symbol(reader, image, places[i], name, sizeof(name), &offset) &&
             strnlen(name, sizeof(name)) == sizeof(name)) {
+            abort();
+        }
+        if (elf_line(reader, image, places[i], name, sizeof(name), &line) &&
+            (line == 0 || strnlen(name, sizeof(name)) == sizeof(name))) {
             abort();
         }
     }

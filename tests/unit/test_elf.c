@@ -6,7 +6,7 @@
  */
 #include "host/test.h"
 
-#include "kernel/elf.h"
+#include "kernel/elf_lines.h"
 
 #include <elf.h>
 #include <ftl/sandbox_abi.h>
@@ -199,6 +199,27 @@ static void good_file_is_described_whole(void **state)
     make(FTL_ISOLATION_SANDBOX);
     assert_int_equal(parse(FTL_ISOLATION_SANDBOX), FTL_OK);
     assert_int_equal(image.flavour, FTL_FLAVOUR_TRAP);
+}
+
+static void tables_for_verifier_and_reports_are_found(void **state)
+{
+    (void)state;
+    make(FTL_ISOLATION_SANDBOX);
+    elf.header.e_shnum = 5;
+    *section(3) = (Elf64_Shdr){ .sh_type = FTL_CLAIMS_TYPE, .sh_offset = 0x3700, .sh_size = 16 };
+    *section(4) = (Elf64_Shdr){ .sh_type = ELF_LINES_TYPE, .sh_offset = 0x3720, .sh_size = 50 };
+    assert_int_equal(parse(FTL_ISOLATION_SANDBOX), FTL_OK);
+    assert_int_equal(image.claims_offset, 0x3700);
+    assert_int_equal(image.claims_size, 16);
+    assert_int_equal(image.lines_offset, 0x3720);
+    assert_int_equal(image.lines_size, 50);
+    section(4)->sh_offset = FILE_SIZE - 49;
+    assert_int_equal(parse(FTL_ISOLATION_SANDBOX), FTL_ERR_BAD_FORMAT);
+    assert_string_equal(why, "the table of source lines is outside the file");
+    section(4)->sh_size = 0;
+    section(3)->sh_size = UINT64_MAX;
+    assert_int_equal(parse(FTL_ISOLATION_SANDBOX), FTL_ERR_BAD_FORMAT);
+    assert_string_equal(why, "the claims for the verifier are outside the file");
 }
 
 static void no_byte_is_read_twice(void **state)
@@ -592,6 +613,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_file_is_described_whole),
+        cmocka_unit_test(tables_for_verifier_and_reports_are_found),
         cmocka_unit_test(no_byte_is_read_twice),
         cmocka_unit_test(file_without_sections_has_no_symbols),
         cmocka_unit_test(note_is_found_among_others),

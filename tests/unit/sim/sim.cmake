@@ -27,6 +27,7 @@ target_compile_options(ftl_unit_core PRIVATE -include ${CMAKE_CURRENT_SOURCE_DIR
 add_library(ftl_unit_sim STATIC
     ${core}/arch/riscv/sv39.c
     ${core}/kernel/elf.c
+    ${core}/kernel/elf_lines.c
     ${core}/kernel/format.c
     ${core}/kernel/status.c
     ${core}/mm/page.c

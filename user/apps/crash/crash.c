@@ -16,6 +16,13 @@
 static volatile uintptr_t address;
 static volatile int number;
 static volatile int array[ARRAY_SIZE];
+static uint32_t word;
+
+/* The compiler knows how many items there are from the member that counts them. */
+struct list {
+    int count;
+    int items[] __attribute__((counted_by(count)));
+};
 
 static void read_at(uintptr_t where)
 {
@@ -95,6 +102,34 @@ static void do_array(void)
     array[number] = 1;
 }
 
+static void do_counted_by(void)
+{
+    struct list *list = calloc(1, sizeof(*list) + ARRAY_SIZE * sizeof(list->items[0]));
+    if (list != NULL) {
+        list->count = ARRAY_SIZE;
+        number = ARRAY_SIZE;
+        number = list->items[number];
+    }
+    free(list);
+}
+
+static void do_object_size(void)
+{
+    *(uint64_t *)(void *)&word = (uint64_t)number;
+    number = (int)word;
+}
+
+static void do_heap(void)
+{
+    char *block = calloc(ARRAY_SIZE, 1);
+    if (block != NULL) {
+        number = ARRAY_SIZE;
+        block[number] = 1;
+        number = block[0];
+    }
+    free(block);
+}
+
 static void do_loop(void)
 {
     for (;;) {
@@ -117,6 +152,9 @@ static const struct {
     { "illegal", do_illegal, "executing an illegal instruction" },
     { "div", do_div, "dividing by zero" },
     { "array", do_array, "writing behind the end of an array" },
+    { "counted-by", do_counted_by, "reading behind the end of an array with counted_by" },
+    { "object-size", do_object_size, "writing 8 bytes to an object of 4" },
+    { "heap", do_heap, "writing behind the end of an allocated block" },
     { "loop", do_loop, "looping forever" },
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))

@@ -7,6 +7,7 @@
 
 #include <ftl/environ_format.h>
 
+#include "kernel/code.h"
 #include "kernel/handle.h"
 #include "kernel/hart.h"
 #include "kernel/process.h"
@@ -127,12 +128,6 @@ struct call_result sys_process_create(struct vmspace *vmspace, vaddr_t name, siz
     return call_give_handle(&process->object, FTL_RIGHTS_ALL);
 }
 
-struct call_result sys_process_load(struct process *process, struct vmo *image, uint64_t offset,
-                                    uint64_t size)
-{
-    return call_status(process_load(process, image, offset, size));
-}
-
 /* Moves the handle from one table to the other; the caller's stays when that fails. */
 static struct call_result grant(struct process *process, ftl_handle_t handle, ftl_rights_t rights)
 {
@@ -181,7 +176,8 @@ struct call_result sys_process_grant(struct process *process, ftl_handle_t handl
     return result;
 }
 
-struct call_result sys_process_start(struct process *process, vaddr_t environ, size_t size)
+struct call_result sys_process_start(struct process *process, vaddr_t entry, vaddr_t environ,
+                                     size_t size)
 {
     if (size > FTL_ENVIRON_MAX) {
         return call_status(FTL_ERR_INVALID_ARGUMENT);
@@ -192,7 +188,7 @@ struct call_result sys_process_start(struct process *process, vaddr_t environ, s
     }
     ftl_status_t status = size == 0 ? FTL_OK : copy_in(copy, environ, size);
     if (status == FTL_OK) {
-        status = process_start(process, copy, size);
+        status = process_start(process, entry, copy, size);
     }
     kfree(copy, size);
     return call_status(status);
@@ -301,37 +297,44 @@ static uint32_t permissions_for(ftl_rights_t rights, ftl_isolation_t isolation)
     return isolation == FTL_ISOLATION_USER ? permissions : permissions & ~FTL_MAP_EXEC;
 }
 
-struct call_result sys_vmspace_map(struct vmspace *vmspace, ftl_handle_t vmo_handle,
-                                   uint64_t offset, size_t size, uint32_t permissions,
-                                   vaddr_t address)
+/* Maps as `request` says but for its VMO, which the current process's handle names. */
+static ftl_status_t map_by_handle(struct vmspace *vmspace, ftl_handle_t handle,
+                                  struct map_request *request, vaddr_t *mapped)
 {
     struct handle_table *table = &process_current()->handles;
     struct object *vmo;
     ftl_rights_t rights;
     ftl_status_t status =
-        handle_table_lookup(table, vmo_handle, OBJECT_VMO, rights_for(permissions), &vmo);
+        handle_table_lookup(table, handle, OBJECT_VMO, rights_for(request->permissions), &vmo);
     if (status != FTL_OK) {
-        return call_status(status);
+        return status;
     }
-    status = handle_table_rights(table, vmo_handle, &rights);
+    status = handle_table_rights(table, handle, &rights);
     if (status == FTL_OK && vmspace->isolation == FTL_ISOLATION_SANDBOX &&
-        (permissions & FTL_MAP_EXEC) != 0) {
+        (request->permissions & FTL_MAP_EXEC) != 0) {
         status = FTL_ERR_NOT_SUPPORTED; /* only verified code runs in a window */
     }
-    vaddr_t mapped = 0;
     if (status == FTL_OK) {
-        struct map_request request = {
-            .vmo = (struct vmo *)vmo,
-            .offset = offset,
-            .size = size,
-            .address = address,
-            .permissions = permissions,
-            .permissions_max = permissions_for(rights, vmspace->isolation),
-            .owner = process_current()->vmspace == vmspace ? process_current() : NULL,
-        };
-        status = vmspace_map(vmspace, &request, &mapped);
+        request->vmo = (struct vmo *)vmo;
+        request->permissions_max = permissions_for(rights, vmspace->isolation);
+        status = vmspace_map(vmspace, request, mapped);
     }
     object_put(vmo);
+    return status;
+}
+
+struct call_result sys_vmspace_map(struct vmspace *vmspace, ftl_handle_t vmo, uint64_t offset,
+                                   size_t size, uint32_t permissions, vaddr_t address)
+{
+    struct map_request request = {
+        .offset = offset,
+        .size = size,
+        .address = address,
+        .permissions = permissions,
+        .owner = process_current()->vmspace == vmspace ? process_current() : NULL,
+    };
+    vaddr_t mapped;
+    ftl_status_t status = map_by_handle(vmspace, vmo, &request, &mapped);
     return status == FTL_OK ? call_value(mapped) : call_status(status);
 }
 
@@ -371,6 +374,86 @@ struct call_result sys_process_mappings(struct process *process, vaddr_t address
     struct call_result result = list_mappings(vmspace, address);
     object_put(&vmspace->object);
     return result;
+}
+
+/* Loading a process that is new; each holds it as such. */
+
+struct call_result sys_process_find_room(struct process *process, size_t size, size_t guard)
+{
+    ftl_status_t status = process_hold_new(process);
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    vaddr_t address;
+    bool found = IS_ALIGNED(size | guard, PAGE_SIZE) &&
+                 vmspace_find_room(process->vmspace, size, guard, &address);
+    process_release(process);
+    return found ? call_value(address) : call_status(FTL_ERR_NO_MEMORY);
+}
+
+struct call_result sys_process_map(struct process *process, ftl_handle_t vmo, uint64_t offset,
+                                   size_t size, uint32_t permissions, vaddr_t address)
+{
+    struct map_request request = {
+        .offset = offset,
+        .size = size,
+        .address = address,
+        .permissions = permissions,
+        .owner = process,
+    };
+    vaddr_t mapped;
+    ftl_status_t status = process_hold_new(process);
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    status = map_by_handle(process->vmspace, vmo, &request, &mapped);
+    if (status == FTL_OK) {
+        vmspace_populate(process->vmspace, mapped, size);
+    }
+    if (status == FTL_OK && (permissions & FTL_MAP_EXEC) != 0) {
+        vmspace_sync_code(process->vmspace);
+    }
+    process_release(process);
+    return status == FTL_OK ? call_value(mapped) : call_status(status);
+}
+
+struct call_result sys_process_map_code(struct process *process, struct code *code, vaddr_t address)
+{
+    ftl_status_t status = process_hold_new(process);
+    if (status == FTL_OK) {
+        status = code_map(code, process, address);
+        process_release(process);
+    }
+    return call_status(status);
+}
+
+struct call_result sys_process_set_image(struct process *process, struct vmo *image,
+                                         uint64_t offset, uint64_t size, vaddr_t address)
+{
+    if (offset > image->size || size > image->size - offset) {
+        return call_status(FTL_ERR_OUT_OF_RANGE);
+    }
+    struct image_file file = { .vmo = image, .offset = offset, .size = size };
+    ftl_status_t status = process_hold_new(process);
+    if (status == FTL_OK) {
+        process_set_image(process, &file, address);
+        process_release(process);
+    }
+    return call_status(status);
+}
+
+struct call_result sys_code_create(struct vmo *image, uint64_t offset, uint64_t size,
+                                   vaddr_t address)
+{
+    struct ftl_code_layout layout;
+    ftl_status_t status = copy_in(&layout, address, sizeof(layout));
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    struct image_file file = { .vmo = image, .offset = offset, .size = size };
+    struct code *code = code_create(&file, &layout, process_current()->account, &status);
+    return code == NULL ? call_status(status)
+                        : call_give_handle(&code->object, FTL_RIGHTS_ALL & ~FTL_RIGHT_WRITE);
 }
 
 /* VMOs. */

@@ -530,6 +530,30 @@ ftl_status_t elf_parse(const struct elf_reader *reader, ftl_isolation_t isolatio
     return status == FTL_OK ? parse_sections(&parser, &header) : status;
 }
 
+bool elf_code_layout(const struct elf_image *image, struct ftl_code_layout *layout)
+{
+    const struct elf_segment *code = &image->segments[0];
+    for (size_t i = 1; i < image->segment_count; i++) {
+        if ((image->segments[i].perms & FTL_MAP_EXEC) != 0) {
+            return false;
+        }
+    }
+    if (code->memory_size <= FTL_GATE_SIZE) {
+        return false;
+    }
+    uint64_t cut = code->file_size < FTL_GATE_SIZE ? code->file_size : FTL_GATE_SIZE;
+    *layout = (struct ftl_code_layout){
+        .file_offset = code->offset + cut,
+        .file_size = code->file_size - cut,
+        .memory_size = code->memory_size - FTL_GATE_SIZE,
+        .image_size = image->span,
+        .entry = image->entry,
+        .claims_offset = image->claims_offset,
+        .claims_size = image->claims_size,
+    };
+    return true;
+}
+
 /* --- Symbols --- */
 
 /* Returns the executable segment that holds vaddr, or NULL. */

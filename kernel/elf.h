@@ -63,6 +63,13 @@ ftl_status_t elf_parse(const struct elf_reader *reader, ftl_isolation_t isolatio
                        uint64_t max_span, struct elf_image *image, char *why, size_t why_size);
 
 /*
+ * Says where the code of a sandboxed image lies, without the page of its first segment that the
+ * gate takes. False when another segment is executable too, or the first has nothing behind the
+ * gate.
+ */
+bool elf_code_layout(const struct elf_image *image, struct ftl_code_layout *layout);
+
+/*
  * Finds the function that holds vaddr (relative, as in the image), or the symbol nearest before it
  * in the same executable segment. Copies its name, cut to name_size, unprintable bytes replaced by
  * '?'. Looks at 65536 symbols at most. Returns whether one was found.

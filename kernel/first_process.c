@@ -12,6 +12,7 @@
 #include "kernel/assert.h"
 #include "kernel/bootimage.h"
 #include "kernel/console.h"
+#include "kernel/loader.h"
 #include "kernel/log.h"
 #include "kernel/process.h"
 #include "kernel/string.h"
@@ -56,11 +57,11 @@ static void add_boot_arguments(struct environ_builder *builder, const char *line
 }
 
 static void add_handle(struct environ_builder *builder, struct process *process, const char *name,
-                       struct object *object)
+                       struct object *object, ftl_rights_t rights)
 {
     struct ftl_environ_handle entry = { .handle = FTL_HANDLE_INVALID };
     memcpy(entry.name, name, strlen(name) + 1);
-    ftl_status_t status = handle_insert(&process->handles, object, FTL_RIGHTS_ALL, &entry.handle);
+    ftl_status_t status = handle_insert(&process->handles, object, rights, &entry.handle);
     if (status != FTL_OK) {
         panic("boot: init's handle '%s': %s", name, ftl_strerror(status));
     }
@@ -68,7 +69,7 @@ static void add_handle(struct environ_builder *builder, struct process *process,
     builder->header->handle_count++;
 }
 
-static void start_with_environment(struct process *process, struct vmo *image_vmo,
+static void start_with_environment(struct process *process, vaddr_t entry, struct vmo *image_vmo,
                                    const struct boot_info *info)
 {
     struct environ_builder builder = { .blob = kalloc(FTL_ENVIRON_MAX),
@@ -85,12 +86,13 @@ static void start_with_environment(struct process *process, struct vmo *image_vm
     builder.header->vars_offset = (uint32_t)builder.used;
     builder.used = ALIGN_UP(builder.used, _Alignof(struct ftl_environ_handle));
     builder.header->handles_offset = (uint32_t)builder.used;
-    add_handle(&builder, process, "console", &console_get()->object);
-    add_handle(&builder, process, "system", &system_get()->object);
+    add_handle(&builder, process, "console", &console_get()->object, FTL_RIGHTS_ALL);
+    add_handle(&builder, process, "system", &system_get()->object, FTL_RIGHTS_ALL);
     object_get(&image_vmo->object);
-    add_handle(&builder, process, "bootimage", &image_vmo->object);
+    add_handle(&builder, process, "bootimage", &image_vmo->object,
+               FTL_RIGHTS_ALL & ~FTL_RIGHT_WRITE); /* programs are run from where they lie in it */
     builder.header->size = (uint32_t)builder.used;
-    ftl_status_t status = process_start(process, builder.blob, builder.used);
+    ftl_status_t status = process_start(process, entry, builder.blob, builder.used);
     if (status != FTL_OK) {
         panic("boot: init could not be started: %s", ftl_strerror(status));
     }
@@ -204,11 +206,13 @@ void first_process_start(const struct boot_info *info)
         panic("boot: no memory for the boot image's VMO");
     }
     struct process *init = make_init(isolation, init_memory(info, manifest));
-    status = process_load(init, vmo, file.offset, file.size);
+    vaddr_t entry;
+    struct image_file image_file = { .vmo = vmo, .offset = file.offset, .size = file.size };
+    status = loader_load(init, &image_file, &entry);
     if (status != FTL_OK) {
         panic("boot: %s could not be loaded: %s", name, ftl_strerror(status));
     }
-    start_with_environment(init, vmo, info);
+    start_with_environment(init, entry, vmo, info);
     object_put(&init->object);
     object_put(&vmo->object);
 }

@@ -14,6 +14,7 @@
 #include "ipc/timer.h"
 #include "kernel/assert.h"
 #include "kernel/bootimage.h"
+#include "kernel/code.h"
 #include "kernel/console.h"
 #include "kernel/devicetree.h"
 #include "kernel/first_process.h"
@@ -121,6 +122,7 @@ static void init_objects(void)
     timer_object_init();
     poll_init();
     channel_init();
+    code_init();
 }
 
 static uintptr_t emergency_stack(void)

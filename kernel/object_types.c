@@ -4,6 +4,7 @@
 #include "ipc/poll.h"
 #include "ipc/timer.h"
 #include "kernel/assert.h"
+#include "kernel/code.h"
 #include "kernel/object.h"
 #include "kernel/process.h"
 #include "kernel/thread.h"
@@ -30,4 +31,5 @@ const struct object_ops object_ops[OBJECT_TYPE_COUNT] = {
                          .destroy = channel_destroy,
                          .handle_made = channel_handle_made,
                          .handle_closed = channel_handle_closed },
+    [OBJECT_CODE] = { .name = "code", .destroy = code_destroy },
 };

@@ -1,6 +1,8 @@
 /* Processes: see process.h. */
 #include "kernel/process.h"
 
+#include <ftl/sandbox_abi.h>
+
 #include "arch/timer.h"
 
 #include <stdarg.h>
@@ -125,10 +127,7 @@ void process_end(struct process *process)
     spin_unlock(&process->lock);
     vmspace_leave(vmspace, process);
     object_put(&vmspace->object);
-    if (process->image.vmo != NULL) {
-        object_put(&process->image.vmo->object);
-        process->image.vmo = NULL;
-    }
+    process_set_image(process, &(struct image_file){ 0 }, 0);
     spin_lock(&process->lock);
     process->state = FTL_PROCESS_EXITED;
     spin_unlock(&process->lock);
@@ -186,24 +185,19 @@ ftl_status_t process_hold_new(struct process *process)
     return held ? FTL_OK : FTL_ERR_BAD_STATE;
 }
 
-ftl_status_t process_begin_load(struct process *process)
+void process_set_image(struct process *process, const struct image_file *file, vaddr_t base)
 {
-    spin_lock(&process->lock);
-    bool held = is_new(process) && !process->loading && process->image.vmo == NULL;
-    if (held) {
-        process->users++;
-        process->loading = true;
+    if (file->vmo != NULL) {
+        object_get(&file->vmo->object);
     }
-    spin_unlock(&process->lock);
-    return held ? FTL_OK : FTL_ERR_BAD_STATE;
-}
-
-void process_end_load(struct process *process)
-{
     spin_lock(&process->lock);
-    process->loading = false;
+    struct vmo *former = process->image.vmo;
+    process->image = *file;
+    process->image_base = base;
     spin_unlock(&process->lock);
-    process_release(process);
+    if (former != NULL) {
+        object_put(&former->object);
+    }
 }
 
 void process_release(struct process *process)
@@ -266,15 +260,23 @@ static ftl_status_t map_first_stack(struct process *process, const void *environ
     return status;
 }
 
+/* Whether the process's first thread may begin there: in a sandbox, at landing pads alone. */
+static bool is_entry(struct process *process, vaddr_t entry)
+{
+    uint32_t word;
+    return process->isolation != FTL_ISOLATION_SANDBOX ||
+           (vmspace_read_code(process->vmspace, entry, &word) && word == FTL_SANDBOX_PAD);
+}
+
 /* Makes and starts the first thread, of a process that is held. */
-static ftl_status_t start_first_thread(struct process *process, const void *environ, size_t size)
+static ftl_status_t start_first_thread(struct process *process, vaddr_t entry, const void *environ,
+                                       size_t size)
 {
     vaddr_t top;
     ftl_status_t status = map_first_stack(process, environ, size, &top);
     if (status != FTL_OK) {
         return status;
     }
-    vaddr_t entry = process->image.base + process->image.elf.entry;
     struct thread *thread =
         thread_create(process, entry, top, top, process->vmspace->base, &status);
     if (thread == NULL) {
@@ -286,21 +288,33 @@ static ftl_status_t start_first_thread(struct process *process, const void *envi
     return FTL_OK;
 }
 
-ftl_status_t process_start(struct process *process, const void *environ, size_t size)
+/* Makes a new process a running one, for good. False: it is no new one any more. */
+static bool begin_running(struct process *process)
 {
     spin_lock(&process->lock);
-    bool startable = is_new(process) && !process->loading && process->image.vmo != NULL;
-    if (startable) {
+    bool begun = is_new(process);
+    if (begun) {
         process->state = FTL_PROCESS_RUNNING;
-        process->users++;
     }
     spin_unlock(&process->lock);
-    if (!startable) {
-        return FTL_ERR_BAD_STATE;
-    }
-    ftl_status_t status = start_first_thread(process, environ, size);
+    return begun;
+}
+
+ftl_status_t process_start(struct process *process, vaddr_t entry, const void *environ, size_t size)
+{
+    ftl_status_t status = process_hold_new(process);
     if (status != FTL_OK) {
-        process_kill(process, FTL_EXIT_KILLED);
+        return status;
+    }
+    if (!is_entry(process, entry)) {
+        status = FTL_ERR_INVALID_ARGUMENT;
+    } else if (!begin_running(process)) {
+        status = FTL_ERR_BAD_STATE;
+    } else {
+        status = start_first_thread(process, entry, environ, size);
+        if (status != FTL_OK) {
+            process_kill(process, FTL_EXIT_KILLED);
+        }
     }
     process_release(process);
     return status;
@@ -308,26 +322,15 @@ ftl_status_t process_start(struct process *process, const void *environ, size_t 
 
 void process_symbol(struct process *process, vaddr_t address, char *text, size_t size)
 {
-    char name[64];
-    char file[64];
-    uint64_t offset;
-    uint32_t line;
-    if (!process_find_symbol(process, address, name, sizeof(name), &offset)) {
-        format_text(text, size, "%#lx", (unsigned long)address);
-    } else if (!process_find_line(process, address, file, sizeof(file), &line)) {
-        format_text(text, size, "%#lx (%s+%#lx)", (unsigned long)address, name,
-                    (unsigned long)offset);
-    } else {
-        format_text(text, size, "%#lx (%s+%#lx, %s:%u)", (unsigned long)address, name,
-                    (unsigned long)offset, file, line);
-    }
+    image_describe(&process->image, (ftl_isolation_t)process->isolation, process->image_base,
+                   address, text, size);
 }
 
 /* Logs why the current process is stopped, and ends it. */
 static void stop_with_report(const char *cause, vaddr_t pc)
 {
     struct process *process = process_current();
-    char where[PROCESS_SYMBOL_SIZE];
+    char where[IMAGE_SYMBOL_SIZE];
     process_symbol(process, pc, where, sizeof(where));
     log_line("process %lu '%s' (%s) stopped: %s, pc %s", (unsigned long)process->pid, process->name,
              process->isolation == FTL_ISOLATION_SANDBOX ? "sandbox" : "user", cause, where);

@@ -5,19 +5,10 @@
 #ifndef KERNEL_PROCESS_H
 #define KERNEL_PROCESS_H
 
-#include "kernel/elf.h"
 #include "kernel/handle.h"
+#include "kernel/image.h"
 #include "kernel/object.h"
 #include "mm/vmspace.h"
-
-/* The ELF image a process was loaded from: where, and whence its symbols come. */
-struct process_image {
-    vaddr_t base;
-    struct elf_image elf;
-    struct vmo *vmo; /* a reference, NULL before loading */
-    uint64_t offset; /* of the file in the VMO */
-    uint64_t size;
-};
 
 struct process {
     struct object object; /* first */
@@ -26,14 +17,14 @@ struct process {
     struct account *account; /* a reference; everything made for the process */
     struct vmspace *vmspace; /* a reference */
     struct handle_table handles;
-    struct process_image image;
     struct list all_link; /* in the list of processes; protected by its lock */
     struct spinlock lock; /* LOCK_PROCESS; protects everything below */
     uint32_t isolation;   /* ftl_isolation_t, its vmspace's */
     uint32_t state;       /* ftl_process_state_t */
     bool ending;          /* being killed: no more threads */
-    bool loading;         /* its image is not whole: no start, no second load */
     int32_t exit_status;
+    struct image_file image; /* for reports; a reference to its VMO, which may be NULL */
+    vaddr_t image_base;
     struct list threads;
     uint32_t thread_count;
     uint32_t
@@ -50,9 +41,12 @@ void process_init(void);
 struct process *process_create(struct vmspace *vmspace, const char *name, uint64_t memory_limit,
                                ftl_status_t *status);
 
-/* Starts its first thread at the image's entry with a copy of the environment. BAD_STATE unless
- * loaded and new. */
-ftl_status_t process_start(struct process *process, const void *environ, size_t size);
+/*
+ * Starts its first thread at `entry` with a copy of the environment. BAD_STATE unless new,
+ * INVALID_ARGUMENT for an entry that is none.
+ */
+ftl_status_t process_start(struct process *process, vaddr_t entry, const void *environ,
+                           size_t size);
 
 /* Ends the process with the status, once; its last thread to end takes it down. */
 void process_kill(struct process *process, int32_t status);
@@ -66,16 +60,14 @@ struct process *process_current(void);
 struct thread;
 
 /*
- * Keeps a process that has not been started (and its vmspace and image) from being taken down.
- * BAD_STATE when it was started or is ending.
+ * Keeps a process that has not been started (and its vmspace) from being taken down. BAD_STATE when
+ * it was started or is ending.
  */
 ftl_status_t process_hold_new(struct process *process);
 void process_release(struct process *process);
 
-/* The same for loading its image, which only one may do, once: BAD_STATE for others too. It cannot
- * start before the end. */
-ftl_status_t process_begin_load(struct process *process);
-void process_end_load(struct process *process);
+/* Says which file the process's image at `base` was loaded from, for reports. */
+void process_set_image(struct process *process, const struct image_file *file, vaddr_t base);
 
 /* Takes a thread that ends out of its process. Returns whether it was the last: then process_end()
  * must follow. */
@@ -115,24 +107,7 @@ void process_counts(uint64_t *processes, uint64_t *threads, uint64_t *handles);
 
 void process_destroy(struct object *object);
 
-/* Loads an ELF file from a VMO range into the new process (kernel/loader.c). Errors as for
- * ftl_process_load(). */
-ftl_status_t process_load(struct process *process, struct vmo *vmo, uint64_t offset, uint64_t size);
-
-/* The function of the process's image that holds the address: its name and the offset in it. False:
- * none is known. */
-bool process_find_symbol(struct process *process, vaddr_t address, char *name, size_t size,
-                         uint64_t *offset);
-
-/* The same for the source line it was compiled from: the file's name and the line. */
-bool process_find_line(struct process *process, vaddr_t address, char *name, size_t size,
-                       uint32_t *line);
-
-/*
- * Writes "0x10234 (name+0x12, file.c:34)", without what is not known of these, or the address
- * alone.
- */
-#define PROCESS_SYMBOL_SIZE 192 /* enough for that text */
+/* Writes what is known of an address, as image_describe() does. */
 void process_symbol(struct process *process, vaddr_t address, char *text, size_t size);
 
 #endif

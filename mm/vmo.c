@@ -115,6 +115,22 @@ paddr_t vmo_page(struct vmo *vmo, uint64_t offset, ftl_status_t *status)
     return address;
 }
 
+paddr_t vmo_find_page(struct vmo *vmo, uint64_t offset)
+{
+    ASSERT(offset < vmo->size);
+    if (vmo->physical) {
+        return vmo->base + offset;
+    }
+    spin_lock(&vmo->lock);
+    void *slot = vmo->tree;
+    for (unsigned level = vmo->height; slot != NULL && level > 0; level--) {
+        size_t index = offset >> (PAGE_SHIFT + NODE_SHIFT * (level - 1)) & (NODE_ENTRIES - 1);
+        slot = ((struct vmo_node *)slot)->entries[index];
+    }
+    spin_unlock(&vmo->lock);
+    return slot == NULL ? 0 : page_to_phys(slot);
+}
+
 /* Calls `copy` with the kernel's address of each piece of the range that lies in one page. */
 static ftl_status_t for_each_piece(struct vmo *vmo, uint64_t offset, char *data, size_t size,
                                    void (*copy)(char *page, char *data, size_t size))

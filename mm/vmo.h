@@ -35,6 +35,9 @@ struct vmo *vmo_create_physical(paddr_t base, uint64_t size);
  */
 paddr_t vmo_page(struct vmo *vmo, uint64_t offset, ftl_status_t *status);
 
+/* The same for a page that is there already; 0 when it is not. */
+paddr_t vmo_find_page(struct vmo *vmo, uint64_t offset);
+
 /* Copies between kernel memory and the VMO. OUT_OF_RANGE, NO_MEMORY, LIMIT. */
 ftl_status_t vmo_read(struct vmo *vmo, uint64_t offset, void *data, size_t size);
 ftl_status_t vmo_write(struct vmo *vmo, uint64_t offset, const void *data, size_t size);

@@ -538,20 +538,17 @@ unlock:
     return status;
 }
 
-ftl_status_t vmspace_seal_code(struct vmspace *vmspace, vaddr_t address)
+bool vmspace_read_code(struct vmspace *vmspace, vaddr_t address, uint32_t *word)
 {
-    ftl_status_t status = FTL_ERR_NOT_FOUND;
+    bool found = false;
     spin_lock(&vmspace->lock);
-    struct mapping *mapping = find(vmspace, address);
-    if (mapping != NULL) {
-        ASSERT(mapping->code && (mapping->permissions & FTL_MAP_WRITE) == 0);
-        mapping->permissions |= FTL_MAP_EXEC;
-        bool done = apply_permissions(vmspace, mapping->start, mapping->end, mapping->permissions);
-        tlb_flush(harts_using(vmspace), mapping->start, mapping->end - mapping->start);
-        status = done ? FTL_OK : FTL_ERR_NO_MEMORY;
+    const struct mapping *mapping = find(vmspace, address);
+    if (mapping != NULL && mapping->code && IS_ALIGNED(address, sizeof(*word))) {
+        uint64_t offset = mapping->offset + (address - mapping->start);
+        found = vmo_read(mapping->vmo, offset, word, sizeof(*word)) == FTL_OK;
     }
     spin_unlock(&vmspace->lock);
-    return status;
+    return found;
 }
 
 static void describe(const struct mapping *mapping, struct ftl_mapping_info *info)
@@ -612,6 +609,24 @@ static ftl_status_t fault_in(struct vmspace *vmspace, vaddr_t page, unsigned acc
     }
     tlb_flush_local(page);
     return FTL_OK;
+}
+
+void vmspace_populate(struct vmspace *vmspace, vaddr_t address, size_t size)
+{
+    spin_lock(&vmspace->lock);
+    const struct mapping *mapping = find(vmspace, address);
+    vaddr_t end = address + (size < VMSPACE_POPULATE_MAX ? size : VMSPACE_POPULATE_MAX);
+    bool more = mapping != NULL;
+    for (vaddr_t page = address; more && page < end && page < mapping->end; page += PAGE_SIZE) {
+        paddr_t present;
+        unsigned permissions;
+        paddr_t pa = vmo_find_page(mapping->vmo, mapping->offset + (page - mapping->start));
+        if (pa != 0 && !page_table_query(&vmspace->table, page, &present, &permissions)) {
+            more = page_table_map(&vmspace->table, page, pa, PAGE_SIZE,
+                                  mmu_permissions(vmspace, mapping->permissions));
+        }
+    }
+    spin_unlock(&vmspace->lock);
 }
 
 ftl_status_t vmspace_fault(struct vmspace *vmspace, vaddr_t address, unsigned access)

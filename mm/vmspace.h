@@ -96,8 +96,15 @@ ftl_status_t vmspace_protect(struct vmspace *vmspace, vaddr_t address, size_t si
 /* Fills in the mappings from the address list->position on, as many as there is room for. */
 void vmspace_list(struct vmspace *vmspace, struct ftl_mapping_list *list);
 
-/* The loader's: makes mapped code at this address executable after it has been verified. */
-ftl_status_t vmspace_seal_code(struct vmspace *vmspace, vaddr_t address);
+/*
+ * Brings pages of a mapping that its VMO has into the page tables, so that they need not be faulted
+ * in: the first VMSPACE_POPULATE_MAX bytes from `address` on at most, and as far as memory goes.
+ */
+void vmspace_populate(struct vmspace *vmspace, vaddr_t address, size_t size);
+#define VMSPACE_POPULATE_MAX (256 * KIB)
+
+/* Reads a 32-bit word of mapped code; false when the address is not in any, or not aligned. */
+bool vmspace_read_code(struct vmspace *vmspace, vaddr_t address, uint32_t *word);
 
 /*
  * Puts the page for an access (one of FTL_MAP_) at this address into the page tables. BAD_ADDRESS

@@ -2,33 +2,57 @@
 """Makes the boot image: an uncompressed ustar archive that depends on its files' names and contents alone.
 
   mkbootimage.py IMAGE DIRECTORY FILE...   each FILE lies in DIRECTORY and is named relative to it
+
+Files of a page and more begin at a page of the image, so that programs can be mapped as they lie there: small files
+come first, then one that fills up a page, and the sizes of large ones are rounded up with zeros.
 """
+import io
 import os
 import sys
 import tarfile
 
 FILE_MODE = 0o644
+BLOCK = 512  # of a tar archive: a header, and what sizes are rounded up to
+PAGE = 4096
 
 
-def add(archive, directory, path):
-    name = os.path.relpath(path, directory)
-    if name.startswith(".."):
-        sys.exit(f"mkbootimage.py: {path} does not lie in {directory}")
+def add(archive, name, data):
     entry = tarfile.TarInfo(name)
-    entry.size = os.path.getsize(path)
+    entry.size = len(data)
     entry.mode = FILE_MODE
-    with open(path, "rb") as data:
-        archive.addfile(entry, data)
+    archive.addfile(entry, io.BytesIO(data))
+
+
+def filler(size):
+    """As many zeros as bring `size` bytes and a tar header to a page's end."""
+    return bytes(-(size + BLOCK) % PAGE)
+
+
+def read_files(directory, paths):
+    files = {}
+    for path in paths:
+        name = os.path.relpath(path, directory)
+        if name.startswith(".."):
+            sys.exit(f"mkbootimage.py: {path} does not lie in {directory}")
+        with open(path, "rb") as file:
+            files[name] = file.read()
+    return sorted(files.items())
 
 
 def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     image, directory = sys.argv[1:3]
+    files = read_files(directory, sys.argv[3:])
     temporary = image + ".new"
     with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as archive:
-        for path in sorted(sys.argv[3:]):
-            add(archive, directory, path)
+        for name, data in files:
+            if len(data) < PAGE:
+                add(archive, name, data)
+        add(archive, ".filler", filler(archive.offset + BLOCK))
+        for name, data in files:
+            if len(data) >= PAGE:
+                add(archive, name, data + filler(len(data)))
     os.replace(temporary, image)
 
 

@@ -40,6 +40,14 @@ static struct object *make_channel(void)
     return object;
 }
 
+static struct object *make_code(void)
+{
+    struct vmo *elf = core_elf(FTL_ISOLATION_SANDBOX);
+    struct code *code = core_code(elf, caller->account);
+    object_put(&elf->object);
+    return &code->object;
+}
+
 /* An object of the type, one reference. */
 static struct object *make_object(enum object_type type)
 {
@@ -55,6 +63,7 @@ static struct object *make_object(enum object_type type)
     case OBJECT_TIMER: return made_by(FTL_CALL_TIMER_CREATE);
     case OBJECT_POLL: return made_by(FTL_CALL_POLL_CREATE);
     case OBJECT_CHANNEL: return make_channel();
+    case OBJECT_CODE: return make_code();
     default: return NULL; /* fails once a call takes one: see good_args() */
     }
 }

@@ -4,6 +4,7 @@
 #include <ftl/sandbox_abi.h>
 
 #include "host/memory.h"
+#include "kernel/loader.h"
 #include "mm/page.h"
 
 static struct vmo *image;
@@ -21,10 +22,18 @@ static void tear_down(void)
     object_put(&image->object);
 }
 
+static vaddr_t entry;
+
+static ftl_status_t load(struct vmo *vmo, uint64_t offset, uint64_t size)
+{
+    struct image_file file = { .vmo = vmo, .offset = offset, .size = size };
+    return loader_load(process, &file, &entry);
+}
+
 /* The byte at an image offset, as the process may access it; -1: it may not. */
 static int byte_at(uint64_t offset, unsigned access)
 {
-    const unsigned char *byte = sim_access(process->image.base + offset, access);
+    const unsigned char *byte = sim_access(process->image_base + offset, access);
     return byte == NULL ? -1 : *byte;
 }
 
@@ -41,7 +50,7 @@ static void segments_are_where_and_as_the_file_says(void **state)
     for (unsigned isolation = 0; isolation < 2; isolation++) {
         struct core_counts before = core_count();
         set_up((ftl_isolation_t)isolation);
-        assert_int_equal(process_load(process, image, 0, CORE_ELF_SIZE), FTL_OK);
+        assert_int_equal(load(image, 0, CORE_ELF_SIZE), FTL_OK);
         core_enter(process);
         for (uint64_t at = 0x1000; at < 0x2000; at += 97) {
             assert_int_equal(byte_at(at, FTL_MAP_EXEC), file_byte(at));
@@ -55,7 +64,7 @@ static void segments_are_where_and_as_the_file_says(void **state)
             assert_int_equal(byte_at(at, FTL_MAP_EXEC), -1);
         }
         assert_int_equal(byte_at(0x5000, FTL_MAP_READ), -1);
-        *(char *)sim_access(process->image.base + 0x2000, FTL_MAP_WRITE) ^= 1; /* a copy */
+        *(char *)sim_access(process->image_base + 0x2000, FTL_MAP_WRITE) ^= 1; /* a copy */
         assert_int_not_equal(byte_at(0x2000, FTL_MAP_READ), file_byte(0x2000));
         core_leave();
         tear_down();
@@ -70,7 +79,7 @@ static void user_process_loads_into_a_window_made_after_it(void **state)
     struct process *caller = core_process(FTL_ISOLATION_USER);
     core_enter(caller);
     set_up(FTL_ISOLATION_SANDBOX);
-    assert_int_equal(process_load(process, image, 0, CORE_ELF_SIZE), FTL_OK);
+    assert_int_equal(load(image, 0, CORE_ELF_SIZE), FTL_OK);
     tear_down();
     core_leave();
     object_put(&caller->object);
@@ -80,7 +89,7 @@ static void gate_is_the_first_page_of_a_sandboxed_image(void **state)
 {
     (void)state;
     set_up(FTL_ISOLATION_SANDBOX);
-    assert_int_equal(process_load(process, image, 0, CORE_ELF_SIZE), FTL_OK);
+    assert_int_equal(load(image, 0, CORE_ELF_SIZE), FTL_OK);
     core_enter(process);
     for (uint64_t at = 0; at < FTL_GATE_SIZE; at += 511) {
         assert_int_equal(byte_at(at, FTL_MAP_EXEC), 0); /* the simulated gate; the file's is not */
@@ -94,8 +103,8 @@ static void loaded_code_can_neither_be_unmapped_nor_changed(void **state)
 {
     (void)state;
     set_up(FTL_ISOLATION_SANDBOX);
-    assert_int_equal(process_load(process, image, 0, CORE_ELF_SIZE), FTL_OK);
-    vaddr_t base = process->image.base;
+    assert_int_equal(load(image, 0, CORE_ELF_SIZE), FTL_OK);
+    vaddr_t base = process->image_base;
     for (vaddr_t page = base; page < base + 0x2000; page += PAGE_SIZE) {
         assert_int_equal(vmspace_unmap(process->vmspace, page, PAGE_SIZE), FTL_ERR_BAD_STATE);
         assert_int_equal(vmspace_protect(process->vmspace, page, PAGE_SIZE, FTL_MAP_READ),
@@ -111,10 +120,9 @@ static void code_that_the_verifier_refuses_never_becomes_executable(void **state
     (void)state;
     set_up(FTL_ISOLATION_SANDBOX);
     core_refuse_code = true;
-    assert_int_equal(process_load(process, image, 0, CORE_ELF_SIZE), FTL_ERR_NOT_VERIFIED);
+    assert_int_equal(load(image, 0, CORE_ELF_SIZE), FTL_ERR_NOT_VERIFIED);
     core_refuse_code = false;
-    assert_int_equal(process->state, FTL_PROCESS_EXITED);
-    assert_int_equal(process_start(process, NULL, 0), FTL_ERR_BAD_STATE);
+    assert_true(list_empty(&process->vmspace->mappings));
     tear_down();
 }
 
@@ -123,9 +131,8 @@ static void image_of_the_other_isolation_is_refused_and_the_process_stays_new(vo
     (void)state;
     set_up(FTL_ISOLATION_USER);
     struct vmo *other = core_elf(FTL_ISOLATION_SANDBOX);
-    assert_int_equal(process_load(process, other, 0, CORE_ELF_SIZE), FTL_ERR_BAD_FORMAT);
-    assert_int_equal(process_load(process, image, 0, CORE_ELF_SIZE), FTL_OK);
-    assert_int_equal(process_load(process, image, 0, CORE_ELF_SIZE), FTL_ERR_BAD_STATE);
+    assert_int_equal(load(other, 0, CORE_ELF_SIZE), FTL_ERR_BAD_FORMAT);
+    assert_int_equal(load(image, 0, CORE_ELF_SIZE), FTL_OK);
     object_put(&other->object);
     tear_down();
 }
@@ -134,10 +141,10 @@ static void ranges_outside_the_vmo_are_refused(void **state)
 {
     (void)state;
     set_up(FTL_ISOLATION_USER);
-    assert_int_equal(process_load(process, image, CORE_ELF_SIZE + 1, 0), FTL_ERR_OUT_OF_RANGE);
-    assert_int_equal(process_load(process, image, 1, CORE_ELF_SIZE), FTL_ERR_OUT_OF_RANGE);
-    assert_int_equal(process_load(process, image, UINT64_MAX, 2), FTL_ERR_OUT_OF_RANGE);
-    assert_int_equal(process_load(process, image, 0, 10), FTL_ERR_BAD_FORMAT);
+    assert_int_equal(load(image, CORE_ELF_SIZE + 1, 0), FTL_ERR_OUT_OF_RANGE);
+    assert_int_equal(load(image, 1, CORE_ELF_SIZE), FTL_ERR_OUT_OF_RANGE);
+    assert_int_equal(load(image, UINT64_MAX, 2), FTL_ERR_OUT_OF_RANGE);
+    assert_int_equal(load(image, 0, 10), FTL_ERR_BAD_FORMAT);
     tear_down();
 }
 
@@ -150,7 +157,7 @@ static void image_need_not_start_at_a_page_of_its_vmo(void **state)
     struct vmo *shifted = vmo_create(CORE_ELF_SIZE + PAGE_SIZE, account);
     assert_int_equal(vmo_read(image, 0, file, CORE_ELF_SIZE), FTL_OK);
     assert_int_equal(vmo_write(shifted, 512, file, CORE_ELF_SIZE), FTL_OK);
-    assert_int_equal(process_load(process, shifted, 512, CORE_ELF_SIZE), FTL_OK);
+    assert_int_equal(load(shifted, 512, CORE_ELF_SIZE), FTL_OK);
     core_enter(process);
     assert_int_equal(byte_at(0x1fff, FTL_MAP_EXEC), file_byte(0x1fff));
     assert_int_equal(byte_at(0x37ff, FTL_MAP_READ), file_byte(0x37ff));
@@ -175,7 +182,7 @@ static void load_into_a_full_vmspace_fails(void **state)
     };
     vaddr_t at;
     assert_int_equal(vmspace_map(process->vmspace, &request, &at), FTL_OK);
-    assert_int_equal(process_load(process, image, 0, CORE_ELF_SIZE), FTL_ERR_NO_MEMORY);
+    assert_int_equal(load(image, 0, CORE_ELF_SIZE), FTL_ERR_NO_MEMORY);
     object_put(&huge->object);
     account_put(account);
     tear_down();
@@ -201,9 +208,11 @@ static ftl_status_t try_all(ftl_isolation_t isolation, uint64_t limit)
     if (made == NULL) {
         return status;
     }
-    status = process_load(made, image, 0, CORE_ELF_SIZE);
+    struct image_file file = { .vmo = image, .size = CORE_ELF_SIZE };
+    vaddr_t start = 0;
+    status = loader_load(made, &file, &start);
     if (status == FTL_OK) {
-        status = process_start(made, "environment", 12);
+        status = process_start(made, start, "environment", 12);
     }
     process_kill(made, 1);
     sim_run(&(struct sim_schedule){ 0 });

@@ -6,6 +6,8 @@
 
 #include "arch/timer.h"
 
+#include "host/elf_file.h"
+#include "kernel/code.h"
 #include "kernel/console.h"
 #include "kernel/handle.h"
 
@@ -16,6 +18,7 @@ static struct {
     struct process *victim;
     struct process *killer;
     struct vmo *image;
+    vaddr_t image_base;
     ftl_handle_t victim_handle; /* the killer's */
     ftl_handle_t image_handle;  /* the killer's */
     ftl_handle_t self_handle;   /* the victim's */
@@ -355,11 +358,20 @@ static bool image_exits(struct context *context, struct sim_call *call)
     return core_make(call, FTL_CALL_PROCESS_EXIT, 7, 0, 0, 0);
 }
 
+/* Maps the victim's image. */
 static bool loads(struct context *context, struct sim_call *call)
 {
     if (context->x[SIM_VAR(0)]++ == 0) {
-        return core_make(call, FTL_CALL_PROCESS_LOAD, world.victim_handle, world.image_handle, 0,
-                         CORE_ELF_SIZE);
+        bool sandbox = victim_isolation == FTL_ISOLATION_SANDBOX;
+        *call = (struct sim_call){
+            .number = sandbox ? FTL_CALL_PROCESS_MAP_CODE : FTL_CALL_PROCESS_MAP,
+            .args = { world.victim_handle, world.image_handle, 0, CORE_ELF_SIZE,
+                      FTL_MAP_READ | FTL_MAP_EXEC, world.image_base },
+        };
+        if (sandbox) {
+            call->args[2] = world.image_base;
+        }
+        return true;
     }
     world.loaded += context->x[REG_A0] == FTL_OK;
     world.load_errors += context->x[REG_A0] != FTL_OK;
@@ -368,34 +380,51 @@ static bool loads(struct context *context, struct sim_call *call)
 
 #define START_TRIES 6
 
-/* Tries to start, now and then, until that works; kills what does not start. */
+/* Tries to start, now and then, until the image is there; kills what does not start. */
 static bool starts(struct context *context, struct sim_call *call)
 {
-    uint64_t step = context->x[SIM_VAR(0)]++;
-    if (step == 2 * START_TRIES) {
+    uint64_t tries = context->x[SIM_VAR(0)]++;
+    bool tried = context->x[SIM_VAR(1)] != 0;
+    context->x[SIM_VAR(1)] = 0;
+    if (tried && context->x[REG_A0] == FTL_OK) {
+        world.started++;
+        tries = UINT64_MAX;
+    }
+    if (tries == START_TRIES) {
         return core_make(call, FTL_CALL_PROCESS_KILL, world.victim_handle, 7, 0, 0);
     }
-    if (step > 2 * START_TRIES) {
+    if (tries > START_TRIES) {
         return core_make(call, FTL_CALL_THREAD_EXIT, 0, 0, 0, 0);
     }
-    if (step % 2 == 0) {
-        return core_make(call, FTL_CALL_PROCESS_START, world.victim_handle, 0, 0, 0);
+    if (world.loaded == 0 && (victim_isolation == FTL_ISOLATION_USER || tries % 2 == 0)) {
+        return core_make(call, FTL_CALL_THREAD_SLEEP, (uint64_t)time_now() + 1000, 0, 0, 0);
     }
-    if (context->x[REG_A0] == FTL_OK) {
-        world.started++;
-        return core_make(call, FTL_CALL_THREAD_EXIT, 0, 0, 0, 0);
-    }
-    return core_make(call, FTL_CALL_THREAD_SLEEP, (uint64_t)time_now() + 1000, 0, 0, 0);
+    context->x[SIM_VAR(1)] = 1;
+    return core_make(call, FTL_CALL_PROCESS_START, world.victim_handle,
+                     world.image_base + ELF_FILE_ENTRY, 0, 0);
 }
 
 static unsigned loader_count;
 static bool kill_meanwhile;
 
+/* The killer's handle to what `loads` maps: the file, or the code made of it. */
+static ftl_handle_t image_handle(void)
+{
+    if (victim_isolation == FTL_ISOLATION_USER) {
+        return core_handle(world.killer, &world.image->object, FTL_RIGHTS_ALL);
+    }
+    struct code *code = core_code(world.image, world.killer->account);
+    ftl_handle_t handle = core_handle(world.killer, &code->object, FTL_RIGHTS_ALL);
+    object_put(&code->object);
+    return handle;
+}
+
 static void set_up_loading(void)
 {
     make_world(victim_isolation, victim_isolation);
     world.image = core_elf(victim_isolation);
-    world.image_handle = core_handle(world.killer, &world.image->object, FTL_RIGHTS_ALL);
+    world.image_base = world.victim->vmspace->start + MIB;
+    world.image_handle = image_handle();
     sim_image_code = image_exits;
     for (unsigned i = 0; i < loader_count; i++) {
         core_thread(world.killer, loads, 0);
@@ -431,7 +460,7 @@ static void explore_loading(void)
     }
 }
 
-static void start_while_the_image_is_loaded_waits_for_it(void **state)
+static void start_while_the_image_is_mapped_finds_all_of_its_code_or_none(void **state)
 {
     (void)state;
     loader_count = 1;
@@ -439,7 +468,7 @@ static void start_while_the_image_is_loaded_waits_for_it(void **state)
     explore_loading();
 }
 
-static void two_loads_of_one_process_leave_one_image(void **state)
+static void two_loads_at_one_place_leave_one_image(void **state)
 {
     (void)state;
     loader_count = 2;
@@ -464,8 +493,8 @@ int main(void)
         cmocka_unit_test(kill_of_many_threads_in_all_states_leaves_nothing),
         cmocka_unit_test(exit_and_kill_at_once_end_the_process_once),
         cmocka_unit_test(chain_of_processes_goes_without_deep_recursion),
-        cmocka_unit_test(start_while_the_image_is_loaded_waits_for_it),
-        cmocka_unit_test(two_loads_of_one_process_leave_one_image),
+        cmocka_unit_test(start_while_the_image_is_mapped_finds_all_of_its_code_or_none),
+        cmocka_unit_test(two_loads_at_one_place_leave_one_image),
         cmocka_unit_test(kill_while_loading_or_starting_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,7 +102,7 @@ const char *ftl_isolation_name(ftl_isolation_t isolation)
     return isolation == FTL_ISOLATION_USER ? "user" : "sandbox";
 }
 
-ftl_status_t ftl_spawn(const struct ftl_bootimage *image, const struct ftl_app *app,
+ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
                        const struct ftl_spawn_options *options, ftl_handle_t *process,
                        const char **step)
 {

@@ -13,16 +13,18 @@
 #include <stdio.h>
 
 #define TAR_BLOCK     512
-#define IMAGE_MAX     (64 * TAR_BLOCK)
+#define IMAGE_MAX     (128 * TAR_BLOCK)
 #define FIRST_HANDLE  100
 #define GRANTED_SHIFT 1000 /* a handle's value in the new process is that much more */
 #define VMO           5
+#define ENTRY         0x4010
 
 /* ---- The fake kernel ---- */
 
 enum call {
     CALL_VMSPACE_CREATE,
     CALL_PROCESS_CREATE,
+    CALL_OPEN,
     CALL_LOAD,
     CALL_DUPLICATE,
     CALL_GRANT,
@@ -38,6 +40,8 @@ static struct {
     uint32_t isolation;
     uint64_t memory_limit;
     char name[FTL_NAME_MAX];
+    int programs; /* open now */
+    int opened;   /* ever */
     uint64_t load_offset;
     uint64_t load_size;
     _Alignas(8) char blob[FTL_ENVIRON_MAX];
@@ -116,13 +120,41 @@ ftl_status_t ftl_process_create(ftl_handle_t vmspace, const void *name, size_t n
     return give_handle(CALL_PROCESS_CREATE, process);
 }
 
-ftl_status_t ftl_process_load(ftl_handle_t process, ftl_handle_t image, uint64_t offset,
-                              uint64_t size)
+struct ftl_program {
+    ftl_isolation_t isolation;
+};
+
+ftl_status_t ftl_program_open(struct ftl_program **program, const struct ftl_program_file *file,
+                              ftl_isolation_t isolation, char *why, size_t why_size)
+{
+    assert_int_equal(file->vmo, VMO);
+    assert_ptr_equal(file->data, archive + file->offset);
+    fake.load_offset = file->offset;
+    fake.load_size = file->size;
+    ftl_status_t status = result_of(CALL_OPEN);
+    if (status != FTL_OK) {
+        snprintf(why, why_size, "no reason");
+        return status;
+    }
+    fake.programs++;
+    fake.opened++;
+    *program = malloc(sizeof(**program));
+    (*program)->isolation = isolation;
+    return FTL_OK;
+}
+
+void ftl_program_close(struct ftl_program *program)
+{
+    fake.programs--;
+    free(program);
+}
+
+ftl_status_t ftl_program_load(const struct ftl_program *program, ftl_handle_t process,
+                              uintptr_t *entry)
 {
     (void)process;
-    assert_int_equal(image, VMO);
-    fake.load_offset = offset;
-    fake.load_size = size;
+    assert_int_equal(program->isolation, fake.isolation);
+    *entry = ENTRY;
     return result_of(CALL_LOAD);
 }
 
@@ -139,9 +171,10 @@ ftl_status_t ftl_process_grant(ftl_handle_t process, ftl_handle_t handle, ftl_ri
     return status;
 }
 
-ftl_status_t ftl_process_start(ftl_handle_t process, const void *blob, size_t size)
+ftl_status_t ftl_process_start(ftl_handle_t process, uintptr_t entry, const void *blob, size_t size)
 {
     (void)process;
+    assert_int_equal(entry, ENTRY);
     memcpy(fake.blob, blob, size);
     fake.blob_size = size;
     return result_of(CALL_START);
@@ -176,6 +209,18 @@ static void add_file(const char *name, const char *contents)
 }
 
 static struct ftl_bootimage image;
+
+static int tear_down(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FTL_BOOTIMAGE_PROGRAMS; i++) {
+        if (image.programs[i].program != NULL) {
+            ftl_program_close(image.programs[i].program);
+        }
+    }
+    assert_int_equal(fake.programs, 0);
+    return 0;
+}
 
 static int set_up(void **state)
 {
@@ -350,6 +395,33 @@ static void spawn_starts_the_program_of_the_isolation(void **state)
     assert_memory_equal(archive + fake.load_offset, "sandboxed program", fake.load_size);
 }
 
+static void spawn_opens_a_program_once_and_keeps_so_many_open(void **state)
+{
+    (void)state;
+    ftl_handle_t process;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(spawn("web", FTL_ISOLATION_USER, &process, NULL), FTL_OK);
+        assert_int_equal(spawn("web", FTL_ISOLATION_SANDBOX, &process, NULL), FTL_OK);
+        assert_int_equal(fake.opened, 2);
+    }
+    for (int i = 0; i < FTL_BOOTIMAGE_PROGRAMS; i++) {
+        char name[8];
+        char path[24];
+        snprintf(name, sizeof(name), "app%d", i);
+        snprintf(path, sizeof(path), "bin/%s.manifest", name);
+        add_file(path, "");
+        snprintf(path, sizeof(path), "bin/%s.user", name);
+        add_file(path, "?");
+        assert_int_equal(spawn(name, FTL_ISOLATION_USER, &process, NULL), FTL_OK);
+    }
+    assert_int_equal(fake.opened, 2 + FTL_BOOTIMAGE_PROGRAMS);
+    assert_int_equal(fake.programs, FTL_BOOTIMAGE_PROGRAMS);
+    assert_int_equal(spawn("app0", FTL_ISOLATION_USER, &process, NULL), FTL_OK);
+    assert_int_equal(fake.opened, 2 + FTL_BOOTIMAGE_PROGRAMS);
+    assert_int_equal(spawn("web", FTL_ISOLATION_USER, &process, NULL), FTL_OK); /* closed since */
+    assert_int_equal(fake.opened, 3 + FTL_BOOTIMAGE_PROGRAMS);
+}
+
 static void spawn_grants_what_the_manifest_asks_for_and_the_console(void **state)
 {
     (void)state;
@@ -376,6 +448,7 @@ static void spawn_leaves_nothing_behind_when_a_call_fails(void **state)
     static const char *const steps[CALL_COUNT] = {
         [CALL_VMSPACE_CREATE] = "creating its process",
         [CALL_PROCESS_CREATE] = "creating its process",
+        [CALL_OPEN] = "loading its program (no reason)",
         [CALL_LOAD] = "loading its program",
         [CALL_DUPLICATE] = "granting its handles",
         [CALL_GRANT] = "granting its handles",
@@ -385,6 +458,8 @@ static void spawn_leaves_nothing_behind_when_a_call_fails(void **state)
         ftl_handle_t process = 0;
         const char *step = NULL;
         fake.failing = (enum call)call;
+        tear_down(state); /* programs that were opened before would stay so */
+        memset(image.programs, 0, sizeof(image.programs));
         assert_int_equal(spawn("web", FTL_ISOLATION_USER, &process, &step), FTL_ERR_NO_MEMORY);
         assert_string_equal(step, steps[call]);
         assert_int_equal(fake.open, 0);
@@ -406,18 +481,25 @@ static void spawn_refuses_a_program_that_is_not_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_manifest_says_what_the_app_is, set_up),
-        cmocka_unit_test_setup(an_empty_manifest_means_the_defaults, set_up),
-        cmocka_unit_test_setup(names_that_are_no_app_are_not_found, set_up),
-        cmocka_unit_test_setup(a_malformed_manifest_is_reported, set_up),
-        cmocka_unit_test_setup(apps_are_listed_in_order, set_up),
-        cmocka_unit_test_setup(a_malformed_image_gives_no_name, set_up),
-        cmocka_unit_test_setup(the_last_valid_boot_argument_names_the_isolation, set_up),
-        cmocka_unit_test_setup(isolation_names_go_both_ways, set_up),
-        cmocka_unit_test_setup(spawn_starts_the_program_of_the_isolation, set_up),
-        cmocka_unit_test_setup(spawn_grants_what_the_manifest_asks_for_and_the_console, set_up),
-        cmocka_unit_test_setup(spawn_leaves_nothing_behind_when_a_call_fails, set_up),
-        cmocka_unit_test_setup(spawn_refuses_a_program_that_is_not_there, set_up),
+        cmocka_unit_test_setup_teardown(a_manifest_says_what_the_app_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_empty_manifest_means_the_defaults, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(names_that_are_no_app_are_not_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_malformed_manifest_is_reported, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(apps_are_listed_in_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_malformed_image_gives_no_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_last_valid_boot_argument_names_the_isolation, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(isolation_names_go_both_ways, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(spawn_starts_the_program_of_the_isolation, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(spawn_opens_a_program_once_and_keeps_so_many_open, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(spawn_grants_what_the_manifest_asks_for_and_the_console,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(spawn_leaves_nothing_behind_when_a_call_fails, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(spawn_refuses_a_program_that_is_not_there, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include "arch/uaccess.h"
 
+#include "host/elf_file.h"
 #include "kernel/call.h"
 #include "kernel/hart.h"
 #include "kernel/sandbox/verify.h"
@@ -170,45 +171,10 @@ bool core_make(struct sim_call *call, unsigned number, uint64_t a0, uint64_t a1,
     return true;
 }
 
-/* ELF64 (ELF-64 object file format): a header, two segments and the note. */
-struct elf_file {
-    uint8_t ident[16];
-    uint16_t type, machine;
-    uint32_t version;
-    uint64_t entry, program_offset, section_offset;
-    uint32_t flags;
-    uint16_t header_size, program_size, program_count, section_size, section_count, names;
-    struct {
-        uint32_t type, flags;
-        uint64_t offset, vaddr, paddr, file_size, memory_size, align;
-    } programs[3];
-    uint32_t note_sizes[3];
-    char note_name[4];
-    uint32_t note[4];
-};
-
 struct vmo *core_elf(ftl_isolation_t isolation)
 {
-    bool sandbox = isolation == FTL_ISOLATION_SANDBOX;
-    struct elf_file file = {
-        .ident = { 0x7f, 'E', 'L', 'F', 2, 1, 1 },
-        .type = 3,
-        .machine = 243,
-        .version = 1,
-        .entry = 0x1010,
-        .program_offset = offsetof(struct elf_file, programs),
-        .header_size = 64,
-        .program_size = 56,
-        .program_count = 3,
-        .programs = {
-            { 1, 5, 0, 0, 0, 0x2000, 0x2000, PAGE_SIZE },
-            { 1, 6, 0x2000, 0x2000, 0x2000, 0x1800, 0x2800, PAGE_SIZE },
-            { 4, 4, offsetof(struct elf_file, note_sizes), 0, 0, 32, 32, 4 },
-        },
-        .note_sizes = { 4, sizeof(file.note), FTL_NOTE_TYPE },
-        .note_name = "FTL",
-        .note = { FTL_NOTE_ABI_VERSION, isolation, sandbox ? FTL_FLAVOUR_TRAP : FTL_FLAVOUR_NONE },
-    };
+    const struct elf_file file = elf_file_headers(isolation);
+    const uint32_t pad = FTL_SANDBOX_PAD;
     struct account *account = account_create(MEMORY_LIMIT);
     struct vmo *vmo = vmo_create(CORE_ELF_SIZE, account);
     account_put(account);
@@ -219,7 +185,29 @@ struct vmo *core_elf(ftl_isolation_t isolation)
     }
     assert_int_equal(vmo_write(vmo, sizeof(file), contents, sizeof(contents)), FTL_OK);
     assert_int_equal(vmo_write(vmo, 0, &file, sizeof(file)), FTL_OK);
+    assert_int_equal(vmo_write(vmo, ELF_FILE_ENTRY, &pad, sizeof(pad)), FTL_OK);
     return vmo;
+}
+
+struct ftl_code_layout core_code_layout(void)
+{
+    return (struct ftl_code_layout){
+        .file_offset = FTL_GATE_SIZE,
+        .file_size = ELF_FILE_CODE_SIZE - FTL_GATE_SIZE,
+        .memory_size = ELF_FILE_CODE_SIZE - FTL_GATE_SIZE,
+        .image_size = ELF_FILE_SPAN,
+        .entry = ELF_FILE_ENTRY,
+    };
+}
+
+struct code *core_code(struct vmo *elf, struct account *account)
+{
+    ftl_status_t status;
+    struct image_file file = { .vmo = elf, .size = CORE_ELF_SIZE };
+    struct ftl_code_layout layout = core_code_layout();
+    struct code *code = code_create(&file, &layout, account, &status);
+    assert_non_null(code);
+    return code;
 }
 
 bool sandbox_verify(const struct sandbox_verify_input *input, struct sandbox_verify_error *error)

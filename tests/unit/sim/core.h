@@ -6,6 +6,7 @@
 
 #include "host/slab.h"
 #include "kernel/call.h"
+#include "kernel/code.h"
 #include "kernel/process.h"
 #include "sim/sim.h"
 
@@ -71,9 +72,18 @@ void core_explore_switches(const struct core_scenario *scenario, size_t runs);
 bool core_make(struct sim_call *call, unsigned number, uint64_t a0, uint64_t a1, uint64_t a2,
                uint64_t a3);
 
-/* A VMO with an ELF file that process_load takes; one reference. Its size is the file's. */
+/*
+ * A VMO with an ELF file (host/elf_file.h) that loaders take; one reference. Its size is the
+ * file's.
+ */
 struct vmo *core_elf(ftl_isolation_t isolation);
 #define CORE_ELF_SIZE 0x4000u
+
+/* A code object made of such a file of a sandbox, in full; one reference. */
+struct code *core_code(struct vmo *elf, struct account *account);
+
+/* How core_code's code lies in the file. */
+struct ftl_code_layout core_code_layout(void);
 
 /* Whether the next code that is verified is refused. */
 extern bool core_refuse_code;

@@ -23,6 +23,7 @@
 #include "ipc/poll.h"
 #include "ipc/timer.h"
 #include "kernel/call.h"
+#include "kernel/code.h"
 #include "kernel/console.h"
 #include "kernel/hart.h"
 #include "kernel/loader.h"
@@ -400,6 +401,7 @@ static void init_kernel(void)
     timer_object_init();
     poll_init();
     channel_init();
+    code_init();
     loader_init(0);
     info.uart.device.irq = 1;
     console_enable_input(&info);

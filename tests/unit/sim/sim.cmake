@@ -6,8 +6,10 @@ file(GLOB ipc CONFIGURE_DEPENDS ${core}/ipc/*.c)
 add_library(ftl_unit_core STATIC
     ${ipc}
     ${core}/kernel/calls.c
+    ${core}/kernel/code.c
     ${core}/kernel/console.c
     ${core}/kernel/handle.c
+    ${core}/kernel/image.c
     ${core}/kernel/loader.c
     ${core}/kernel/object.c
     ${core}/kernel/object_types.c

@@ -198,7 +198,7 @@ struct process_start {
 
 static void process_run(void *context)
 {
-    const struct process_start *start = context;
+    struct process_start *start = context;
     struct ftl_wait_item item = { .interest = FTL_SIGNAL_EXITED };
     size_t ready;
     const char *step;

@@ -60,7 +60,7 @@ static size_t make_args(const struct init *init, const char *name, const char *a
     return count;
 }
 
-static ftl_status_t start(const struct init *init, struct service *service, const char **step)
+static ftl_status_t start(struct init *init, struct service *service, const char **step)
 {
     const char *args[ARGS_MAX];
     struct ftl_app app;
@@ -134,7 +134,7 @@ static void back_off(struct service *service)
     }
 }
 
-static _Noreturn void keep_running(const struct init *init, struct service *service)
+static _Noreturn void keep_running(struct init *init, struct service *service)
 {
     const char *step;
     for (;;) {

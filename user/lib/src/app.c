@@ -35,7 +35,7 @@ ftl_status_t ftl_bootimage_open(struct ftl_bootimage *image, ftl_handle_t vmo)
     status = ftl_vmspace_map(vmspace, vmo, 0, size, FTL_MAP_READ, 0, &address);
     ftl_handle_close(vmspace);
     if (status == FTL_OK) {
-        *image = (struct ftl_bootimage){ vmo, (const void *)address, size };
+        *image = (struct ftl_bootimage){ .vmo = vmo, .data = (const void *)address, .size = size };
     }
     return status;
 }

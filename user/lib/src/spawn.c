@@ -1,9 +1,11 @@
 /* ftl_spawn: see <ftl/spawn.h>. */
 #include <ftl/environ.h>
 #include <ftl/handle.h>
+#include <ftl/load.h>
 #include <ftl/process.h>
 #include <ftl/spawn.h>
 #include <ftl/vmspace.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "app.h"
@@ -19,23 +21,88 @@ static const char *const program_suffixes[] = {
 /* A process in the making, and what it will find in its environment. */
 struct making {
     ftl_handle_t process;
+    uintptr_t entry;
     struct ftl_environ_handle granted[FTL_SPAWN_HANDLES_MAX];
     size_t granted_count;
 };
 
+static struct ftl_program *opened_before(const struct ftl_bootimage *image,
+                                         const struct ftl_app *app, ftl_isolation_t isolation)
+{
+    for (size_t i = 0; i < FTL_BOOTIMAGE_PROGRAMS; i++) {
+        const struct ftl_bootimage_program *slot = &image->programs[i];
+        if (slot->program != NULL && slot->isolation == isolation &&
+            strcmp(slot->name, app->name) == 0) {
+            return slot->program;
+        }
+    }
+    return NULL;
+}
+
+/* Keeps an opened program in the place of the one that has been there longest. */
+static void keep_open(struct ftl_bootimage *image, const struct ftl_app *app,
+                      ftl_isolation_t isolation, struct ftl_program *program)
+{
+    struct ftl_bootimage_program *slot = &image->programs[image->programs_next];
+    image->programs_next = (image->programs_next + 1) % FTL_BOOTIMAGE_PROGRAMS;
+    if (slot->program != NULL) {
+        ftl_program_close(slot->program);
+    }
+    strcpy(slot->name, app->name);
+    slot->isolation = isolation;
+    slot->program = program;
+}
+
 static ftl_status_t find_program(const struct ftl_bootimage *image, const struct ftl_app *app,
-                                 ftl_isolation_t isolation, struct bootimage_file *file)
+                                 ftl_isolation_t isolation, struct ftl_program_file *file)
 {
     struct bootimage archive = { image->data, image->size };
+    struct bootimage_file found;
     char path[BOOTIMAGE_NAME_MAX];
 
-    if (isolation != FTL_ISOLATION_SANDBOX && isolation != FTL_ISOLATION_USER) {
-        return FTL_ERR_INVALID_ARGUMENT;
-    }
     if (!ftl_app_path(path, sizeof(path), app->name, program_suffixes[isolation])) {
         return FTL_ERR_NOT_FOUND;
     }
-    return bootimage_find(&archive, path, file);
+    ftl_status_t status = bootimage_find(&archive, path, &found);
+    *file = (struct ftl_program_file){
+        .vmo = image->vmo,
+        .offset = found.offset,
+        .data = (const char *)image->data + found.offset,
+        .size = found.size,
+    };
+    return status;
+}
+
+/* Finds the app's program, opened. */
+static ftl_status_t open_program(struct ftl_bootimage *image, const struct ftl_app *app,
+                                 ftl_isolation_t isolation, struct ftl_program **program,
+                                 const char **step)
+{
+    static char failed[FTL_PROGRAM_WHY_MAX + sizeof("loading its program ()")];
+    char why[FTL_PROGRAM_WHY_MAX] = "";
+    struct ftl_program_file file;
+
+    *step = "finding its program";
+    if (isolation != FTL_ISOLATION_SANDBOX && isolation != FTL_ISOLATION_USER) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    *program = opened_before(image, app, isolation);
+    if (*program != NULL) {
+        return FTL_OK;
+    }
+    ftl_status_t status = find_program(image, app, isolation, &file);
+    if (status != FTL_OK) {
+        return status;
+    }
+    *step = "loading its program";
+    status = ftl_program_open(program, &file, isolation, why, sizeof(why));
+    if (status == FTL_OK) {
+        keep_open(image, app, isolation, *program);
+    } else if (why[0] != '\0') {
+        snprintf(failed, sizeof(failed), "%s (%s)", *step, why);
+        *step = failed;
+    }
+    return status;
 }
 
 static ftl_status_t create_process(const struct ftl_app *app, ftl_isolation_t isolation,
@@ -114,18 +181,18 @@ static ftl_status_t start(const struct making *making, const struct ftl_spawn_op
     if (status != FTL_OK) {
         return status;
     }
-    return ftl_process_start(making->process, blob, size);
+    return ftl_process_start(making->process, making->entry, blob, size);
 }
 
-ftl_status_t ftl_spawn(const struct ftl_bootimage *image, const struct ftl_app *app,
+ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
                        const struct ftl_spawn_options *options, ftl_handle_t *process,
                        const char **step)
 {
-    struct bootimage_file program;
+    struct ftl_program *program;
     struct making making = { .process = FTL_HANDLE_INVALID };
-    const char *now = "finding its program";
+    const char *now;
 
-    ftl_status_t status = find_program(image, app, options->isolation, &program);
+    ftl_status_t status = open_program(image, app, options->isolation, &program, &now);
     if (status != FTL_OK) {
         goto fail;
     }
@@ -135,7 +202,7 @@ ftl_status_t ftl_spawn(const struct ftl_bootimage *image, const struct ftl_app *
         goto fail;
     }
     now = "loading its program";
-    status = ftl_process_load(making.process, image->vmo, program.offset, program.size);
+    status = ftl_program_load(program, making.process, &making.entry);
     if (status != FTL_OK) {
         goto fail_close;
     }

@@ -6,6 +6,7 @@
 #ifndef FTL_SPAWN_H
 #define FTL_SPAWN_H
 
+#include <ftl/load.h>
 #include <ftl/status.h>
 #include <ftl/types.h>
 
@@ -13,16 +14,25 @@
 #define FTL_APP_MEMORY_LIMIT  (UINT64_C(64) << 20) /* bytes, when the manifest names none */
 #define FTL_SPAWN_HANDLES_MAX 16
 
+#define FTL_BOOTIMAGE_PROGRAMS 8
+
 /* The boot image, mapped for reading. */
 struct ftl_bootimage {
     ftl_handle_t vmo;
     const void *data;
     size_t size;
+    /* Programs that ftl_spawn() has opened, to start them again at little cost; in turn. */
+    struct ftl_bootimage_program {
+        char name[FTL_NAME_MAX];
+        ftl_isolation_t isolation;
+        struct ftl_program *program; /* NULL: none */
+    } programs[FTL_BOOTIMAGE_PROGRAMS];
+    size_t programs_next;
 };
 
 /*
- * Maps the boot image VMO (rights READ, MAP; to load from it also EXECUTE) into the calling
- * process. The handle stays the caller's and is used as long as `image` is.
+ * Maps the boot image VMO (rights READ, MAP; to load from it also EXECUTE and DUPLICATE) into the
+ * calling process. The handle stays the caller's and is used as long as `image` is.
  */
 ftl_status_t ftl_bootimage_open(struct ftl_bootimage *image, ftl_handle_t vmo);
 
@@ -83,10 +93,10 @@ struct ftl_spawn_options {
 
 /*
  * Starts the app and returns a handle to its process, with all rights, owned by the caller. On an
- * error nothing of it is left and *step (if not NULL) says what failed, as static text: "loading
- * its program".
+ * error nothing of it is left and *step (if not NULL) says what failed, as text that stays until
+ * the next call: "loading its program". One thread at a time for an image.
  */
-ftl_status_t ftl_spawn(const struct ftl_bootimage *image, const struct ftl_app *app,
+ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
                        const struct ftl_spawn_options *options, ftl_handle_t *process,
                        const char **step);
 

@@ -50,6 +50,7 @@ typedef enum {
     FTL_OBJECT_TIMER = 8,
     FTL_OBJECT_POLL = 9,
     FTL_OBJECT_CHANNEL = 10,
+    FTL_OBJECT_CODE = 11,
 } ftl_object_type_t;
 
 /* How a process is isolated. Data, never source: the same .c builds for both. */
@@ -130,6 +131,17 @@ struct ftl_process_info {
     uint64_t memory_used;  /* bytes charged: mapped pages, page tables, kernel objects */
     uint64_t memory_limit; /* bytes */
     ftl_nsec_t cpu_time;
+};
+
+/* Where the code of a sandboxed program lies in its file; all offsets are from the file's start. */
+struct ftl_code_layout {
+    uint64_t file_offset; /* of what lies at FTL_GATE_SIZE in the image, behind the gate page */
+    uint64_t file_size;   /* bytes of code in the file */
+    uint64_t memory_size; /* bytes in the image: zeros behind those in the file; not 0 */
+    uint64_t image_size;  /* of the whole image with gate and data; whole pages */
+    uint64_t entry;       /* in the image */
+    uint64_t claims_offset;
+    uint64_t claims_size; /* bytes of claims for the verifier; 0: none */
 };
 
 #define FTL_HANDLE_LIMIT_MAX 16777215u /* most handles a process may ever be allowed */

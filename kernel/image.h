@@ -20,8 +20,8 @@ struct image_file {
 struct elf_reader image_reader(struct image_file *file);
 
 /*
- * Writes "0x10234 (name+0x12, file.c:34)" for an address in the image, which lies at `base`, without
- * what is not known of these, or the address alone.
+ * Writes "0x10234 (name+0x12, file.c:34)" for an address in the image, which lies at `base`,
+ * without what is not known of these, or the address alone.
  */
 #define IMAGE_SYMBOL_SIZE 192 /* enough for that text */
 void image_describe(const struct image_file *file, ftl_isolation_t isolation, vaddr_t base,

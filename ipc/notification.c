@@ -64,7 +64,10 @@ struct call_result sys_notification_signal(struct notification *notification, ui
         if ((notification->bits & waiter->mask) != 0) {
             waiter->bits = take_bits(notification, waiter->mask);
             list_remove(&waiter->link);
-            thread_notify(CONTAINER_OF(waiter, struct thread, wait.notification));
+            struct thread *thread = CONTAINER_OF(waiter, struct thread, wait.notification);
+            if (thread_complete(thread, call_value(waiter->bits))) {
+                object_put(&notification->object); /* the waiter's reference; the caller has one */
+            }
         }
     }
     /* Bits that waiters took at once were never there for others to see. */

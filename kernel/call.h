@@ -18,20 +18,14 @@ struct call_result {
     uint64_t value; /* on success */
 };
 
-/* Status inside the kernel only: the thread does not return to its process now. Slow calls only. */
+/* Status inside the kernel only: the thread does not return to its process now. It is what
+ * thread_wait_commit() returned, and so do calls marked slow alone. */
 #define CALL_STOPPED 1
 
 typedef struct call_result (*call_fn)(unsigned long a0, unsigned long a1, unsigned long a2,
                                       unsigned long a3, unsigned long a4, unsigned long a5);
 
-/* Known to entry.S. */
-struct call_entry {
-    call_fn fn;
-    uint64_t slow; /* may stop or switch the thread */
-};
-
-extern const struct call_entry call_table[];
-extern const uint64_t call_count;
+extern const call_fn call_table[]; /* CALL_COUNT of them (call_count.gen.h, for entry.S) */
 extern const char *const call_names[];
 
 /*

@@ -21,14 +21,16 @@
 #define COPY_MAX   (64 * KIB) /* bytes copied between two chances for others to run */
 #define COPY_PIECE 512        /* bytes on the stack between a VMO and a process */
 
-/* Called by entry.S after a slow call: what to resume. */
+/* Called by entry.S after a call that leaves something to the scheduler: what to resume. */
 struct context *call_finish(struct call_result result);
 /* Called by entry.S for a number outside the table. */
 struct call_result call_unknown(void);
 
 struct context *call_finish(struct call_result result)
 {
-    if (result.status != CALL_STOPPED) {
+    if (result.status == CALL_STOPPED) {
+        thread_stop();
+    } else {
         context_set_result(&thread_current()->context, result.status, result.value);
     }
     return sched_resume();

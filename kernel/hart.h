@@ -17,14 +17,14 @@ struct hart {
     struct arch_hart arch; /* first: arch code finds it through tp */
     /* a reference; NULL while the hart has nothing to run; read by all */
     struct thread *current;
-    bool resched;              /* schedule before returning to a process */
+    struct thread *handed;     /* see sched_hand_over(); NULL: none */
     bool online;               /* read by all */
     uint32_t ipi;              /* IPI_ bits, set by other harts, atomic */
     struct run_queue queue;    /* its lock lets others in */
     struct timer_queue timers; /* its lock lets others in */
     uint8_t priority;          /* the current thread's, or the last one's; read by all */
     nsec_t slice_end; /* of the current thread's time slice; FTL_TIME_INFINITE while nobody waits */
-    nsec_t run_start; /* when the current thread was put on */
+    nsec_t run_start; /* when the current thread was put on, or the last one was taken off */
     nsec_t timer_armed; /* deadline given to timer_set() */
     nsec_t idle_time;   /* hart_idle_time() knows how to read it; by all */
     uint64_t switches;  /* threads put on; read by all */

@@ -168,6 +168,7 @@ static uint32_t common_isa(void)
 
 static _Noreturn void enter_scheduler(void)
 {
+    hart_self()->run_start = time_now();
     context_resume(sched_resume());
 }
 

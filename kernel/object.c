@@ -15,13 +15,6 @@ void object_init(struct object *object, enum object_type type)
     list_init(&object->observers);
 }
 
-void object_get(struct object *object)
-{
-    uint32_t refs = __atomic_fetch_add(&object->refs, 1, __ATOMIC_RELAXED);
-    ASSERT(refs > 0 && refs < UINT32_MAX);
-    (void)refs;
-}
-
 bool object_try_get(struct object *object)
 {
     uint32_t refs = __atomic_load_n(&object->refs, __ATOMIC_RELAXED);
@@ -44,8 +37,10 @@ static struct graveyard {
     struct list dead; /* object->observers, which are gone by now */
 } graveyards[MAX_HARTS];
 
-static void bury(struct object *object)
+void object_bury(struct object *object)
 {
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    ASSERT(list_empty(&object->observers));
     struct graveyard *graveyard = &graveyards[hart_index()];
     if (graveyard->busy) {
         list_push_back(&graveyard->dead, &object->observers);
@@ -59,21 +54,6 @@ static void bury(struct object *object)
         object = next == NULL ? NULL : LIST_ENTRY(next, struct object, observers);
     }
     graveyard->busy = false;
-}
-
-void object_put(struct object *object)
-{
-    /*
-     * What each holder did to the object comes before its destruction: release there, acquire here.
-     */
-    uint32_t refs = __atomic_fetch_sub(&object->refs, 1, __ATOMIC_RELEASE);
-    ASSERT(refs > 0);
-    if (refs > 1) {
-        return;
-    }
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    ASSERT(list_empty(&object->observers));
-    bury(object);
 }
 
 void object_close(struct object *object)

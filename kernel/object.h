@@ -5,6 +5,7 @@
 #ifndef KERNEL_OBJECT_H
 #define KERNEL_OBJECT_H
 
+#include "kernel/assert.h"
 #include "kernel/list.h"
 #include "kernel/spinlock.h"
 #include "kernel/types.h"
@@ -56,12 +57,32 @@ extern const struct object_ops object_ops[OBJECT_TYPE_COUNT];
 
 /* One reference, for the caller. */
 void object_init(struct object *object, enum object_type type);
-void object_get(struct object *object);
+
+static inline void object_get(struct object *object)
+{
+    uint32_t refs = __atomic_fetch_add(&object->refs, 1, __ATOMIC_RELAXED);
+    ASSERT(refs > 0 && refs < UINT32_MAX);
+    (void)refs;
+}
+
+/* The rest of object_put(): the last reference is gone. */
+void object_bury(struct object *object);
+
 /*
  * Drops a reference; the last destroys the object, which takes locks of any class: hold none. All
  * that goes with it is gone on return, unless the caller is itself destroying an object.
  */
-void object_put(struct object *object);
+static inline void object_put(struct object *object)
+{
+    /*
+     * What each holder did to the object comes before its destruction: release here, acquire there.
+     */
+    uint32_t refs = __atomic_fetch_sub(&object->refs, 1, __ATOMIC_RELEASE);
+    ASSERT(refs > 0);
+    if (unlikely(refs == 1)) {
+        object_bury(object);
+    }
+}
 
 /* A reference unless the last one is gone already: for finding objects in lists that hold none. */
 bool object_try_get(struct object *object);

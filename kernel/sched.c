@@ -117,11 +117,15 @@ static struct thread *pop_for(const struct hart *hart, struct run_queue *queue)
     return NULL;
 }
 
+void sched_request(void)
+{
+    arch_hart_self()->resched = true;
+}
+
 static void request_reschedule(struct hart *hart)
 {
     if (hart == hart_self()) {
-        hart->resched = true;
-        hart_interrupt_self(); /* fast calls return without a look at resched */
+        sched_request();
     } else {
         hart_ipi(hart, IPI_RESCHEDULE);
     }
@@ -136,12 +140,28 @@ static void wake_idle_hart(uint64_t allowed)
     }
 }
 
-/* Whether a hart with this current thread's priority and slice is to look at its queue when a
- * thread comes to it. */
-static bool must_look(const struct hart *hart, uint8_t priority)
+/* Makes sure this hart gets a timer interrupt by the deadline. */
+static void arm_timer(nsec_t deadline)
 {
-    return priority > __atomic_load_n(&hart->priority, __ATOMIC_RELAXED) ||
-           __atomic_load_n(&hart->slice_end, __ATOMIC_RELAXED) == FTL_TIME_INFINITE;
+    struct hart *hart = hart_self();
+    if (deadline < hart->timer_armed) {
+        hart->timer_armed = deadline;
+        timer_set(deadline);
+    }
+}
+
+/*
+ * Starts a time slice if a thread of the same priority waits; without one the thread just runs on.
+ */
+static void start_slice(struct hart *hart, nsec_t now)
+{
+    uint32_t present = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED);
+    nsec_t end =
+        (present >> hart->current->priority & 1) != 0 ? now + TIME_SLICE : FTL_TIME_INFINITE;
+    __atomic_store_n(&hart->slice_end, end, __ATOMIC_RELAXED);
+    if (end != FTL_TIME_INFINITE) {
+        arm_timer(end);
+    }
 }
 
 /*
@@ -164,6 +184,34 @@ static bool put_on_queue(struct hart *hart, struct thread *thread, uint8_t *prio
     return fits;
 }
 
+/*
+ * A thread of this priority, which these harts may run, is on the hart's queue: sees to it that one
+ * looks.
+ */
+static void announce(struct hart *hart, uint8_t priority, uint64_t allowed)
+{
+    bool self = hart == hart_self();
+    if (self && hart->current == NULL) {
+        /* About to look at its queue, where one that no other hart may run may come first. */
+        if (__atomic_load_n(&hart->queue.length, __ATOMIC_RELAXED) > 1) {
+            wake_idle_hart(allowed);
+        }
+        return;
+    }
+    if ((sched_idle_mask() & hart_bit(hart)) != 0) {
+        request_reschedule(hart);
+        return;
+    }
+    bool goes_first = priority > __atomic_load_n(&hart->priority, __ATOMIC_RELAXED);
+    bool no_slice = __atomic_load_n(&hart->slice_end, __ATOMIC_RELAXED) == FTL_TIME_INFINITE;
+    if (goes_first || (no_slice && !self)) {
+        request_reschedule(hart);
+    } else if (no_slice) {
+        start_slice(hart, time_now());
+    }
+    wake_idle_hart(allowed); /* one that has become idle since the choice */
+}
+
 void sched_enqueue(struct thread *thread)
 {
     struct hart *hart;
@@ -175,21 +223,18 @@ void sched_enqueue(struct thread *thread)
         allowed = affinity_of(thread);
     } while (!put_on_queue(hart, thread, &priority));
     memory_barrier();
-    if (hart == hart_self() && hart->current == NULL) {
-        /* About to look at its queue, where one that no other hart may run may come first. */
-        if (__atomic_load_n(&hart->queue.length, __ATOMIC_RELAXED) > 1) {
-            wake_idle_hart(allowed);
-        }
-        return;
+    announce(hart, priority, allowed);
+}
+
+void sched_hand_over(struct thread *thread)
+{
+    struct hart *hart = hart_self();
+    if (hart->handed != NULL) {
+        sched_enqueue(hart->handed);
     }
-    if ((sched_idle_mask() & hart_bit(hart)) != 0) {
-        request_reschedule(hart);
-        return;
-    }
-    if (must_look(hart, priority)) {
-        request_reschedule(hart);
-    }
-    wake_idle_hart(allowed); /* one that has become idle since the choice */
+    thread->state = THREAD_READY;
+    hart->handed = thread;
+    sched_request();
 }
 
 void sched_update(struct thread *thread)
@@ -244,16 +289,6 @@ static struct thread *take_next(struct hart *hart)
     return NULL;
 }
 
-/* Makes sure this hart gets a timer interrupt by the deadline. */
-static void arm_timer(nsec_t deadline)
-{
-    struct hart *hart = hart_self();
-    if (deadline < hart->timer_armed) {
-        hart->timer_armed = deadline;
-        timer_set(deadline);
-    }
-}
-
 void sched_add_timer(struct timer *timer, nsec_t deadline)
 {
     timer_add(&hart_self()->timers, timer, deadline);
@@ -266,7 +301,7 @@ void sched_timer_interrupt(void)
     nsec_t now = time_now();
     nsec_t next = timer_queue_run(&hart->timers, now);
     if (hart->slice_end <= now) {
-        hart->resched = true;
+        sched_request();
     } else if (hart->slice_end < next) {
         next = hart->slice_end;
     }
@@ -287,7 +322,7 @@ void hart_handle_ipi(void)
     if ((bits & IPI_HALT) != 0) {
         hart_halt();
     }
-    hart->resched = true;
+    sched_request();
 }
 
 /* The harts that may have a use for a thread on some queue. */
@@ -304,7 +339,7 @@ static uint64_t wanted_anywhere(void)
 static struct thread *wait_for_thread(struct hart *hart)
 {
     vmspace_activate(NULL);
-    __atomic_store_n(&hart->idle_time, ~(time_now() - hart->idle_time), __ATOMIC_RELAXED);
+    __atomic_store_n(&hart->idle_time, ~(hart->run_start - hart->idle_time), __ATOMIC_RELAXED);
     __atomic_fetch_or(&idle, hart_bit(hart), __ATOMIC_SEQ_CST);
     struct thread *thread = take_next(hart);
     while (thread == NULL) {
@@ -314,7 +349,9 @@ static struct thread *wait_for_thread(struct hart *hart)
     __atomic_fetch_and(&idle, ~hart_bit(hart), __ATOMIC_SEQ_CST);
     /* who enqueued may have woken this hart, which has one now */
     wake_idle_hart(wanted_anywhere());
-    __atomic_store_n(&hart->idle_time, hart_idle_time(hart, time_now()), __ATOMIC_RELAXED);
+    nsec_t now = time_now();
+    __atomic_store_n(&hart->idle_time, hart_idle_time(hart, now), __ATOMIC_RELAXED);
+    __atomic_store_n(&hart->run_start, now, __ATOMIC_RELAXED);
     return thread;
 }
 
@@ -323,30 +360,20 @@ void sched_stop_current(void)
     struct hart *hart = hart_self();
     struct thread *thread = hart->current;
     nsec_t now = time_now();
-    thread->cpu_time += now - hart->run_start;
     context_save_fpu(&thread->context);
     context_deactivate();
+    /* In this order, for thread_cpu_time(). */
     __atomic_store_n(&hart->current, NULL, __ATOMIC_RELAXED);
-    __atomic_store_n(&hart->slice_end, FTL_TIME_INFINITE, __ATOMIC_RELAXED);
-}
-
-/*
- * Starts a time slice if a thread of the same priority waits; without one the thread just runs on.
- */
-static void start_slice(struct hart *hart, nsec_t now)
-{
-    uint32_t present = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED);
-    nsec_t end =
-        (present >> hart->current->priority & 1) != 0 ? now + TIME_SLICE : FTL_TIME_INFINITE;
-    __atomic_store_n(&hart->slice_end, end, __ATOMIC_RELAXED);
-    if (end != FTL_TIME_INFINITE) {
-        arm_timer(end);
+    __atomic_store_n(&thread->cpu_time, thread->cpu_time + (now - hart->run_start),
+                     __ATOMIC_RELEASE);
+    __atomic_store_n(&hart->run_start, now, __ATOMIC_RELEASE);
+    if (hart->handed == NULL || hart->handed->priority != hart->priority) {
+        __atomic_store_n(&hart->slice_end, FTL_TIME_INFINITE, __ATOMIC_RELAXED);
     }
 }
 
 static void run(struct hart *hart, struct thread *thread)
 {
-    nsec_t now = time_now();
     uint8_t queue_priority = thread->queue_priority;
     thread->state = THREAD_RUNNING;
     __atomic_store_n(&hart->current, thread, __ATOMIC_RELAXED);
@@ -356,13 +383,60 @@ static void run(struct hart *hart, struct thread *thread)
     uint8_t priority = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
     __atomic_store_n(&hart->priority, priority, __ATOMIC_RELAXED);
     if (unlikely(priority < queue_priority || !may_run_on(thread, hart))) {
-        request_reschedule(hart);
+        sched_request();
     }
     hart->switches++;
-    hart->run_start = now;
     vmspace_activate(thread->process->vmspace);
     context_activate(&thread->context);
-    start_slice(hart, now);
+    if (hart->slice_end == FTL_TIME_INFINITE) {
+        start_slice(hart, hart->run_start);
+    }
+}
+
+/* Takes back that a thread is to have this hart next: it goes to a queue. */
+static void decline_handed(struct hart *hart)
+{
+    struct thread *thread = hart->handed;
+    hart->handed = NULL;
+    sched_enqueue(thread);
+}
+
+/* The thread that was handed this hart, which runs nothing; NULL when another goes first. */
+static struct thread *take_handed(struct hart *hart)
+{
+    struct thread *thread = hart->handed;
+    uint8_t priority = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
+    uint32_t present = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED);
+    if (present >> priority > 1 || !may_run_on(thread, hart)) {
+        __atomic_store_n(&hart->slice_end, FTL_TIME_INFINITE, __ATOMIC_RELAXED);
+        decline_handed(hart);
+        return NULL;
+    }
+    hart->handed = NULL;
+    thread->queue_priority = priority; /* as if it had been on the queue for a moment */
+    return thread;
+}
+
+/* What to run on a hart that runs nothing. */
+static struct thread *choose_thread(struct hart *hart)
+{
+    struct thread *thread = hart->handed == NULL ? NULL : take_handed(hart);
+    if (thread == NULL) {
+        thread = take_next(hart);
+    }
+    return thread != NULL ? thread : wait_for_thread(hart);
+}
+
+/* Puts the current thread at the end of this hart's queue, or of another's if it must leave. */
+static void put_back(struct hart *hart)
+{
+    struct thread *current = hart->current;
+    uint8_t priority;
+    sched_stop_current();
+    current->state = THREAD_READY;
+    if (!put_on_queue(hart, current, &priority)) {
+        sched_enqueue(current);
+    }
 }
 
 /* Puts the current thread back on a queue when one that waits here should go first. */
@@ -370,18 +444,18 @@ static void reconsider(struct hart *hart)
 {
     struct thread *current = hart->current;
     uint8_t priority = __atomic_load_n(&current->priority, __ATOMIC_RELAXED);
-    uint32_t present = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED);
-    uint32_t rivals = present >> priority;
-    nsec_t now = time_now();
+    uint32_t rivals = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED) >> priority;
     __atomic_store_n(&hart->priority, priority, __ATOMIC_RELAXED);
-    if (present != 0) {
-        wake_idle_hart(__atomic_load_n(&hart->queue.wanted_by, __ATOMIC_RELAXED));
-    }
-    if (rivals > 1 || (rivals == 1 && hart->slice_end <= now) || !may_run_on(current, hart)) {
-        sched_stop_current();
-        sched_enqueue(current);
+    if (rivals > 1 || !may_run_on(current, hart) ||
+        (rivals == 1 && hart->slice_end <= time_now())) {
+        put_back(hart);
     } else if (rivals == 0 || hart->slice_end == FTL_TIME_INFINITE) {
-        start_slice(hart, now);
+        start_slice(hart, time_now());
+    }
+    uint64_t wanted_by = __atomic_load_n(&hart->queue.wanted_by, __ATOMIC_RELAXED);
+    if (wanted_by != 0) {
+        memory_barrier();
+        wake_idle_hart(wanted_by);
     }
 }
 
@@ -393,12 +467,14 @@ static bool settle(struct hart *hart)
     if (thread->wait.resume != NULL && __atomic_load_n(&thread->kill, __ATOMIC_SEQ_CST) == 0) {
         struct call_result result = thread_finish_wait(thread);
         if (result.status == CALL_STOPPED) {
+            thread_stop();
             return false;
         }
         context_set_result(&thread->context, result.status, result.value);
     }
     if (__atomic_load_n(&thread->kill, __ATOMIC_SEQ_CST) != 0) {
         thread_leave(thread);
+        __atomic_store_n(&hart->run_start, time_now(), __ATOMIC_RELAXED);
         return false;
     }
     return true;
@@ -408,26 +484,27 @@ struct context *sched_resume(void)
 {
     struct hart *hart = hart_self();
     for (;;) {
-        if (hart->resched) {
-            hart->resched = false;
-            if (hart->current != NULL) {
-                reconsider(hart);
-            }
-        }
         if (hart->current == NULL) {
-            struct thread *next = take_next(hart);
-            run(hart, next != NULL ? next : wait_for_thread(hart));
+            hart->arch.resched = false;
+            run(hart, choose_thread(hart));
         }
-        if (settle(hart)) {
+        if (!settle(hart)) {
+            continue;
+        }
+        if (hart->handed != NULL) {
+            decline_handed(hart); /* the current thread goes on */
+        }
+        if (!hart->arch.resched) {
             spin_assert_none_held();
             return &hart->current->context;
         }
+        hart->arch.resched = false;
+        reconsider(hart);
     }
 }
 
 void sched_yield(void)
 {
-    struct hart *hart = hart_self();
-    hart->slice_end = 0;
-    hart->resched = true;
+    __atomic_store_n(&hart_self()->slice_end, 0, __ATOMIC_RELAXED);
+    sched_request();
 }

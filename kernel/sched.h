@@ -50,8 +50,20 @@ struct context *sched_resume(void);
  */
 void sched_stop_current(void);
 
+/*
+ * Gives the rest of this hart's time to a thread that is on no queue and does not run (the caller
+ * woke it): it goes on as soon as the current thread stops in the call that it is in, without a
+ * queue, within the current one's time slice if their priorities are equal. Should the current
+ * thread go on after all, or one of greater priority wait here, the thread is enqueued. Of several
+ * threads in one call the last goes on so.
+ */
+void sched_hand_over(struct thread *thread);
+
 /* The current thread's slice is over when others wait: they go first. */
 void sched_yield(void);
+
+/* Before this hart returns to a process, the scheduler is to look who should run. */
+void sched_request(void);
 
 /* A timer interrupt: expires deadlines, ends the time slice. */
 void sched_timer_interrupt(void);

@@ -9,6 +9,17 @@
 #include "arch/hart.h"
 #include "kernel/assert.h"
 
+/* Waits until the lock is free and takes it. */
+static void acquire(struct spinlock *lock)
+{
+    while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) != 0) {
+        /* Wait with plain loads, which leave the holder its cache line. */
+        while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED) != 0) {
+            arch_relax();
+        }
+    }
+}
+
 #ifdef FTL_DEBUG
 
 /*
@@ -88,43 +99,10 @@ bool spin_is_held(const struct spinlock *lock)
     return held_here(lock);
 }
 
-#else
-
-static inline void check_order(const struct spinlock *lock)
-{
-    (void)lock;
-}
-
-static inline void note_taken(const struct spinlock *lock)
-{
-    (void)lock;
-}
-
-static inline void note_released(const struct spinlock *lock)
-{
-    (void)lock;
-}
-
-void spin_assert_none_held(void)
-{
-}
-
-bool spin_is_held(const struct spinlock *lock)
-{
-    return __atomic_load_n(&lock->held, __ATOMIC_RELAXED) != 0;
-}
-
-#endif
-
 void spin_lock(struct spinlock *lock)
 {
     check_order(lock);
-    while (unlikely(__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) != 0)) {
-        /* Wait with plain loads, which leave the holder its cache line. */
-        while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED) != 0) {
-            arch_relax();
-        }
-    }
+    acquire(lock);
     note_taken(lock);
 }
 
@@ -142,3 +120,12 @@ void spin_unlock(struct spinlock *lock)
     note_released(lock);
     __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }
+
+#else
+
+void spin_wait(struct spinlock *lock)
+{
+    acquire(lock);
+}
+
+#endif

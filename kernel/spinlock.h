@@ -48,17 +48,52 @@ static inline void spin_init(struct spinlock *lock, enum lock_class class)
     lock->class = (uint8_t)class;
 }
 
-/* Spins until the lock is this hart's. Not recursive. */
+/*
+ * spin_lock() spins until the lock is this hart's; it is not recursive. spin_try_lock() takes the
+ * lock if it is free; it may break the order of classes, as it never waits. spin_is_held() is for
+ * assertions: debug builds know that this hart holds the lock, others that some hart does.
+ * spin_assert_none_held(): debug builds panic unless this hart holds no lock at all; called on the
+ * way back to a process.
+ */
+#ifdef FTL_DEBUG
+
 void spin_lock(struct spinlock *lock);
-/* Takes the lock if it is free; may break the order of classes, as it never waits. */
 bool spin_try_lock(struct spinlock *lock);
 void spin_unlock(struct spinlock *lock);
-/* For assertions: debug builds know that this hart holds the lock, others that some hart does. */
 bool spin_is_held(const struct spinlock *lock);
-
-/*
- * Debug builds: panics unless this hart holds no lock at all. Called on the way back to a process.
- */
 void spin_assert_none_held(void);
+
+#else
+
+/* The rest of spin_lock(): somebody else has the lock. */
+void spin_wait(struct spinlock *lock);
+
+static inline bool spin_try_lock(struct spinlock *lock)
+{
+    return __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0;
+}
+
+static inline void spin_lock(struct spinlock *lock)
+{
+    if (unlikely(!spin_try_lock(lock))) {
+        spin_wait(lock);
+    }
+}
+
+static inline void spin_unlock(struct spinlock *lock)
+{
+    __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
+}
+
+static inline bool spin_is_held(const struct spinlock *lock)
+{
+    return __atomic_load_n(&lock->held, __ATOMIC_RELAXED) != 0;
+}
+
+static inline void spin_assert_none_held(void)
+{
+}
+
+#endif
 
 #endif

@@ -166,8 +166,7 @@ void thread_kill(struct thread *thread)
     __atomic_store_n(&thread->kill, 1, __ATOMIC_SEQ_CST);
     thread_notify(thread);
     if (thread == thread_current()) {
-        hart_self()->resched = true;
-        hart_interrupt_self();
+        sched_request();
         return;
     }
     /* If it runs elsewhere: into the kernel with it. Running nowhere, it will find the flag by
@@ -205,9 +204,18 @@ struct wait *thread_wait_begin(struct call_result (*resume)(struct thread *threa
 
 struct call_result thread_wait_commit(nsec_t deadline)
 {
-    struct thread *thread = thread_current();
     if (deadline != FTL_TIME_INFINITE) {
-        sched_add_timer(&thread->wait.timer, deadline);
+        sched_add_timer(&thread_current()->wait.timer, deadline);
+    }
+    sched_request();
+    return call_stopped();
+}
+
+void thread_stop(void)
+{
+    struct thread *thread = thread_current();
+    if (__atomic_load_n(&thread->wait.state, __ATOMIC_ACQUIRE) == WAIT_NOTIFIED) {
+        return; /* no sooner said than done: it goes on */
     }
     sched_stop_current();
     thread->state = THREAD_STOPPED;
@@ -216,16 +224,52 @@ struct call_result thread_wait_commit(nsec_t deadline)
                                      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
         sched_enqueue(thread);
     }
-    /* From here on it may run, or be gone. */
-    return call_stopped();
+    /* From here on it may run elsewhere, or be gone. */
+}
+
+/* Whether this wakes the thread, which is stopped: then it is the caller's to put on a hart. */
+static bool take_stopped(struct thread *thread)
+{
+    return __atomic_exchange_n(&thread->wait.state, WAIT_NOTIFIED, __ATOMIC_SEQ_CST) == WAIT_ARMED;
 }
 
 void thread_notify(struct thread *thread)
 {
-    uint32_t before = __atomic_exchange_n(&thread->wait.state, WAIT_NOTIFIED, __ATOMIC_SEQ_CST);
-    if (before == WAIT_ARMED) {
+    if (take_stopped(thread)) {
         sched_enqueue(thread);
     }
+}
+
+/* The same; whether the thread's call is over with this result. */
+static bool take_completed(struct thread *thread, struct call_result result, bool *taken)
+{
+    *taken = take_stopped(thread);
+    if (!*taken || __atomic_load_n(&thread->wait.timer.queue, __ATOMIC_ACQUIRE) != NULL) {
+        return false;
+    }
+    thread->wait.resume = NULL;
+    context_set_result(&thread->context, result.status, result.value);
+    return true;
+}
+
+bool thread_complete(struct thread *thread, struct call_result result)
+{
+    bool taken;
+    bool completed = take_completed(thread, result, &taken);
+    if (taken) {
+        sched_enqueue(thread);
+    }
+    return completed;
+}
+
+bool thread_complete_and_hand_over(struct thread *thread, struct call_result result)
+{
+    bool taken;
+    bool completed = take_completed(thread, result, &taken);
+    if (taken) {
+        sched_hand_over(thread);
+    }
+    return completed;
 }
 
 static void abandon_wait(struct thread *thread)

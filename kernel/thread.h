@@ -204,17 +204,37 @@ void thread_return_priority(struct thread *lender);
 
 /*
  * Stopping the current thread in a call, in this order: thread_wait_begin(), registering with what
- * will notify it, thread_wait_commit(). The thread may be woken, and run elsewhere, from commit on:
- * its call must then return call_stopped() and touch nothing of it. With a deadline of
- * FTL_TIME_INFINITE there is none.
+ * will notify it, thread_wait_commit(), whose result the call must return. The thread stops after
+ * that (thread_stop()), unless it has been notified by then. With a deadline of FTL_TIME_INFINITE
+ * there is none.
  */
 struct wait *thread_wait_begin(struct call_result (*resume)(struct thread *thread),
                                void (*cleanup)(struct thread *thread));
 struct call_result thread_wait_commit(nsec_t deadline);
 
+/*
+ * The current thread's call returned call_stopped(), and its registers are stored: takes it off
+ * this hart, for others to wake and put on any. Leaves it current when it has been notified
+ * already.
+ */
+void thread_stop(void);
+
 /* Wakes the thread if it is or is about to be stopped. By those it registered with, while the
  * registration holds. */
 void thread_notify(struct thread *thread);
+
+/*
+ * The same for who has taken the thread's registration away, and could say what its call returns:
+ * if possible the call is then over with `result`, and true returned: neither cleanup nor resume
+ * will run, and what they would have undone is the caller's to undo. If not (the thread has not
+ * quite stopped yet, has a deadline, or was woken by something else meanwhile), both will run, and
+ * must find what there is to return in thread->wait: put it there before.
+ *
+ * thread_complete_and_hand_over() is for calls that will stop the current thread for sure, or
+ * nearly: the other goes on in its place, see sched_hand_over().
+ */
+bool thread_complete(struct thread *thread, struct call_result result);
+bool thread_complete_and_hand_over(struct thread *thread, struct call_result result);
 
 /* Goes on with what a thread was stopped in. Called by the scheduler with the thread current. */
 struct call_result thread_finish_wait(struct thread *thread);

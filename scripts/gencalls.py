@@ -3,7 +3,7 @@
 
   gencalls.py calls.def --headers DIR   DIR/ftl/GROUP.h: numbers and prototypes for processes
   gencalls.py calls.def --stubs FILE    C source of the stubs, the same for both isolation modes
-  gencalls.py calls.def --kernel DIR    DIR/calls.gen.h and DIR/calls.gen.c: decoding and dispatch
+  gencalls.py calls.def --kernel DIR    DIR/calls.gen.h, DIR/calls.gen.c, DIR/call_count.gen.h: decoding and dispatch
   gencalls.py calls.def --docs FILE     the reference page in Markdown
   gencalls.py calls.def --tests FILE    C header with a table of the calls' arguments, for unit tests
 """
@@ -211,6 +211,7 @@ def kernel(calls, directory):
     text += "".join(f"struct {s};\n" for s in structs) + "\n"
     text += "".join(kernel_prototype(c) + ";\n" for c in calls)
     write(f"{directory}/calls.gen.h", text + "\n#endif\n")
+    write(f"{directory}/call_count.gen.h", f"{BANNER}#define CALL_COUNT {len(calls)}\n")
 
     text = BANNER + '#include "calls.gen.h"\n\n#include <ftl/call_numbers.h>\n\n#include "kernel/handle.h"\n'
     text += '#include "kernel/object.h"\n'
@@ -246,9 +247,9 @@ def kernel(calls, directory):
             text += "    return result;\n}\n"
         else:
             text += f"    return {invoke};\n}}\n"
-    text += "\nconst struct call_entry call_table[FTL_CALL_COUNT] = {\n"
-    text += "".join(f"    [FTL_CALL_{c.name.upper()}] = {{ decode_{c.name}, {int(c.slow)} }},\n" for c in calls)
-    text += "};\n\nconst uint64_t call_count = FTL_CALL_COUNT;\n\nconst char *const call_names[FTL_CALL_COUNT] = {\n"
+    text += "\nconst call_fn call_table[FTL_CALL_COUNT] = {\n"
+    text += "".join(f"    [FTL_CALL_{c.name.upper()}] = decode_{c.name},\n" for c in calls)
+    text += "};\n\nconst char *const call_names[FTL_CALL_COUNT] = {\n"
     text += "".join(f"    [FTL_CALL_{c.name.upper()}] = \"{c.name}\",\n" for c in calls)
     write(f"{directory}/calls.gen.c", text + "};\n")
 
@@ -282,12 +283,14 @@ struct call_argument {
 static const struct call_description {
     const char *name;
     bool returns;
+    bool slow;      /* may stop the thread */
     unsigned count; /* of arguments */
     struct call_argument args[6];
 } call_descriptions[] = {
 """
     for call in calls:
-        text += f'    {{ "{call.name}", {"false" if call.name in NO_RETURN else "true"}, {len(call.args)}, {{\n'
+        returns, slow = ("false" if call.name in NO_RETURN else "true"), ("true" if call.slow else "false")
+        text += f'    {{ "{call.name}", {returns}, {slow}, {len(call.args)}, {{\n'
         for arg in call.args:
             if arg.object:
                 text += f"        {{ true, false, OBJECT_{arg.object.upper()}, {rights_mask(arg.rights)} }},\n"

@@ -29,6 +29,7 @@ _Static_assert(offsetof(struct arch_hart, context) == HART_CONTEXT, "offsets.h")
 _Static_assert(offsetof(struct arch_hart, stack_top) == HART_STACK_TOP, "offsets.h");
 _Static_assert(offsetof(struct arch_hart, scratch) == HART_SCRATCH, "offsets.h");
 _Static_assert(offsetof(struct arch_hart, emergency_top) == HART_EMERGENCY, "offsets.h");
+_Static_assert(offsetof(struct arch_hart, resched) == HART_RESCHED, "offsets.h");
 
 void fpu_save(struct fpu_state *state);
 void fpu_restore(const struct fpu_state *state);

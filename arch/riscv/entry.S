@@ -6,13 +6,15 @@
  * trusted, sp and tp least of all. The kernel runs with interrupts off on the hart's one stack, which is empty
  * whenever it is entered from a process.
  *
- * Three ways in: trap_entry for everything (interrupts, faults, ecall), gate_entry for calls of sandboxed
- * processes. Calls marked slow in call_table may stop or switch the thread, so that its callee-saved registers
- * are stored first; the others return the way they came and cost little. context_resume is the way out of
- * everything but fast calls.
+ * Two ways in: trap_entry for everything (interrupts, faults, ecall), gate_entry for calls of sandboxed
+ * processes. A call stores little of the process, and mostly returns the way it came. When it leaves something to
+ * the scheduler (resched), it has brought the callee-saved registers back, as C functions do: only then are they
+ * stored, in the thread's context, and from then on the thread may stop. context_resume is the way out of
+ * everything but calls that return.
  */
 #include "arch/csr.h"
 #include "arch/offsets.h"
+#include "call_count.gen.h"
 
 #define X(n) (8 * (n))
 
@@ -84,18 +86,17 @@ user_call:
     sd      t2, CONTEXT_TP(t0)
     sd      t1, CONTEXT_PC(t0)
     ld      sp, HART_STACK_TOP(tp)
-    lla     t2, call_count
-    ld      t2, 0(t2)
+    li      t2, CALL_COUNT
     bgeu    a7, t2, unknown_call_from_user
     lla     t2, call_table
     slli    t1, a7, CALL_ENTRY_SHIFT
     add     t2, t2, t1
-    ld      t1, CALL_ENTRY_SLOW(t2)
-    ld      t2, CALL_ENTRY_FN(t2)
-    bnez    t1, slow_call
+    ld      t2, 0(t2)
     jalr    t2
 user_call_return:
+    lbu     t1, HART_RESCHED(tp)
     ld      t0, HART_CONTEXT(tp)
+    bnez    t1, leave_call
     ld      t1, CONTEXT_PC(t0)
     ld      ra, CONTEXT_RA(t0)
     ld      sp, CONTEXT_SP(t0)
@@ -135,18 +136,17 @@ gate_entry:
     sd      sp, CONTEXT_SP(t0)
     sd      t2, CONTEXT_TP(t0)
     ld      sp, HART_STACK_TOP(tp)
-    lla     t2, call_count
-    ld      t2, 0(t2)
+    li      t2, CALL_COUNT
     bgeu    a7, t2, unknown_call_from_sandbox
     lla     t2, call_table
     slli    t1, a7, CALL_ENTRY_SHIFT
     add     t2, t2, t1
-    ld      t1, CALL_ENTRY_SLOW(t2)
-    ld      t2, CALL_ENTRY_FN(t2)
-    bnez    t1, slow_call_from_sandbox
+    ld      t2, 0(t2)
     jalr    t2
 gate_return:
+    lbu     t1, HART_RESCHED(tp)
     ld      t0, HART_CONTEXT(tp)
+    bnez    t1, leave_gate
     ld      ra, CONTEXT_RA(t0)
     ld      sp, CONTEXT_SP(t0)
     csrw    sscratch, tp
@@ -171,15 +171,18 @@ unknown_call_from_sandbox:
     call    call_unknown
     j       gate_return
 
-slow_call_from_sandbox:
-    sd      ra, CONTEXT_PC(t0)
+leave_gate:
+    ld      t1, CONTEXT_RA(t0)
+    sd      t1, CONTEXT_PC(t0)
     li      t1, SSTATUS_SPP             /* the gate is no trap: SPP says nothing yet */
     csrs    sstatus, t1
 
-/* t0 = context, a0..a5 arguments, t2 = function, a7 = number. */
-slow_call:
+/* t0 = context, a0 and a1 the call's result, callee-saved registers the process's, the stack empty. */
+leave_call:
     csrr    t1, sstatus
+    li      t2, 1
     sd      t1, CONTEXT_SSTATUS(t0)
+    sd      t2, CONTEXT_CALL(t0)
     sd      gp, CONTEXT_GP(t0)
     sd      s0, X(8)(t0)
     sd      s1, X(9)(t0)
@@ -193,9 +196,7 @@ slow_call:
     sd      s9, X(25)(t0)
     sd      s10, X(26)(t0)
     sd      s11, X(27)(t0)
-    sd      t2, CONTEXT_CALL(t0)        /* not 0 */
-    li      s0, 0
-    jalr    t2
+    li      s0, 0                       /* the end of the chain of frames */
     call    call_finish                 /* returns the context to resume */
     /* falls through */
 

@@ -75,11 +75,6 @@ void hart_wait_for_interrupt(void)
     }
 }
 
-void hart_interrupt_self(void)
-{
-    csr_set(sip, 1UL << INTERRUPT_SOFTWARE);
-}
-
 void hart_send_ipi(uint64_t hart_mask)
 {
     sbi_send_ipi(hart_mask);

@@ -27,9 +27,7 @@ struct kernel_frame {
 };
 _Static_assert(sizeof(struct kernel_frame) == KERNEL_FRAME_SIZE, "offsets.h");
 _Static_assert(offsetof(struct kernel_frame, sstatus) == KERNEL_FRAME_SSTATUS, "offsets.h");
-_Static_assert(sizeof(struct call_entry) == 1 << CALL_ENTRY_SHIFT, "offsets.h");
-_Static_assert(offsetof(struct call_entry, fn) == CALL_ENTRY_FN, "offsets.h");
-_Static_assert(offsetof(struct call_entry, slow) == CALL_ENTRY_SLOW, "offsets.h");
+_Static_assert(sizeof(call_fn) == 1 << CALL_ENTRY_SHIFT, "offsets.h");
 
 /* scounteren: processes may read time and instret; cycle is left out as a side channel of the
  * hardware's. */

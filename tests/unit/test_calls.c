@@ -277,7 +277,7 @@ static void bad_addresses_are_told(void **state)
     };
     for (unsigned number = 0; number < FTL_CALL_COUNT; number++) {
         const struct call_description *call = &call_descriptions[number];
-        for (unsigned i = 0; i < call->count && call_table[number].slow == 0; i++) {
+        for (unsigned i = 0; i < call->count && !call->slow; i++) {
             for (size_t j = 0; call->args[i].is_pointer && j < ARRAY_SIZE(bad); j++) {
                 expect(number, i, bad[j], FTL_ERR_BAD_ADDRESS);
             }

@@ -215,7 +215,7 @@ static bool sinks(struct context *context, struct sim_call *call)
     unsigned self = (unsigned)context->x[REG_A0];
     if (self == 0 && context->x[SIM_VAR(0)]++ == 0) {
         thread_set_priority(threads[0], LOW);
-        return false;
+        return core_make(call, FTL_CALL_SYSTEM_NULL, 0, 0, 0, 0); /* as if that had been the call */
     }
     return notes(context, call);
 }

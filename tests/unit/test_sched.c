@@ -172,6 +172,92 @@ static void lone_thread_is_not_interrupted(void **state)
     assert_int_equal(sim_statistics.timer_interrupts, 0);
 }
 
+/* --- Handing the hart over --- */
+
+static struct thread *heir;
+
+static void make_heir(sim_code code, uint64_t argument)
+{
+    ftl_status_t status;
+    heir = thread_create(process, SIM_PC(code), argument, 0, 0, &status);
+    assert_non_null(heir);
+}
+
+/* As a call would that wakes the heir. */
+static void hand_over(void)
+{
+    sched_hand_over(heir); /* takes over the only reference */
+}
+
+/* Hands over, and ends. */
+static bool hands_over(struct context *context, struct sim_call *call)
+{
+    order[order_count++] = (unsigned)context->x[REG_A0];
+    hand_over();
+    return exits(context, call);
+}
+
+/* Hands over in a call after which it goes on. */
+static bool hands_over_and_goes_on(struct context *context, struct sim_call *call)
+{
+    if (context->x[SIM_VAR(0)]++ == 0) {
+        hand_over();
+        return core_make(call, FTL_CALL_SYSTEM_NULL, 0, 0, 0, 0);
+    }
+    order[order_count++] = 9;
+    return exits(context, call);
+}
+
+static void thread_that_gets_the_hart_goes_before_its_equals(void **state)
+{
+    (void)state;
+    make_heir(notes_once, 1);
+    core_thread(process, hands_over, 0);
+    core_thread(process, notes_once, 2);
+    run(3);
+    const unsigned expected[] = { 0, 1, 2 };
+    assert_memory_equal(order, expected, sizeof(expected));
+}
+
+static void thread_that_gets_the_hart_waits_for_one_of_higher_priority(void **state)
+{
+    (void)state;
+    make_heir(notes_once, 1);
+    core_thread(process, hands_over, 0);
+    heir->priority = FTL_PRIORITY_DEFAULT - 1;
+    core_thread(process, notes_once, 2);
+    run(3);
+    const unsigned expected[] = { 0, 2, 1 };
+    assert_memory_equal(order, expected, sizeof(expected));
+}
+
+static void hart_is_not_handed_over_when_the_giver_goes_on(void **state)
+{
+    (void)state;
+    make_heir(notes_once, 1);
+    core_thread(process, hands_over_and_goes_on, 0);
+    run(2);
+    const unsigned expected[] = { 9, 1 };
+    assert_memory_equal(order, expected, sizeof(expected));
+}
+
+static bool notes_steps(struct context *context, struct sim_call *call)
+{
+    urgent_at = steps;
+    return exits(context, call);
+}
+
+static void slice_goes_on_when_the_hart_is_handed_over(void **state)
+{
+    (void)state;
+    const unsigned slice_steps = TIME_SLICE / 1000; /* a step takes 1000 ns */
+    make_heir(computes, 3 * slice_steps);
+    core_thread(process, hands_over, 0);
+    core_thread(process, notes_steps, 0);
+    run(3);
+    assert_in_range(urgent_at, slice_steps - 10, slice_steps + 10);
+}
+
 int main(void)
 {
     sim_boot(1, 16 * MIB);
@@ -184,6 +270,14 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(sleep_lasts_to_its_deadline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lone_thread_is_not_interrupted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(thread_that_gets_the_hart_goes_before_its_equals, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(thread_that_gets_the_hart_waits_for_one_of_higher_priority,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(hart_is_not_handed_over_when_the_giver_goes_on, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(slice_goes_on_when_the_hart_is_handed_over, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

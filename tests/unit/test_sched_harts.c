@@ -88,6 +88,39 @@ static void no_hart_sleeps_while_a_thread_waits(void **state)
     core_explore_switches(&workers, RUNS);
 }
 
+/* Hands its hart to a new thread, in a call after which it sleeps, goes on, or ends. */
+static bool hands_over(struct context *context, struct sim_call *call)
+{
+    ftl_status_t status;
+    struct thread *heir = thread_create(process, SIM_PC(computes), 3, 0, 0, &status);
+    sched_hand_over(heir); /* takes over the only reference */
+    uint64_t step = context->x[SIM_VAR(0)]++;
+    if (step == STARTED - 1) {
+        return exits(context, call);
+    }
+    return step % 2 == 0
+               ? core_make(call, FTL_CALL_THREAD_SLEEP, (uint64_t)time_now() + 500, 0, 0, 0)
+               : core_make(call, FTL_CALL_SYSTEM_NULL, 0, 0, 0, 0);
+}
+
+static void set_up_heirs(void)
+{
+    finished = 0;
+    process = core_process(FTL_ISOLATION_USER);
+    core_thread(process, hands_over, 0);
+    core_thread(process, computes, 30);
+    core_thread(process, computes_and_sleeps, 0);
+}
+
+static const struct core_scenario heirs = { set_up_heirs, check_workers };
+
+static void no_hart_sleeps_while_a_thread_that_was_given_one_waits(void **state)
+{
+    (void)state;
+    core_explore(&heirs, RUNS);
+    core_explore_switches(&heirs, RUNS);
+}
+
 static struct thread *urgent, *rival;
 static unsigned urgent_started, urgent_ran; /* steps there had been by then */
 
@@ -269,6 +302,7 @@ int main(void)
     sim_boot(3, 16 * MIB);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_hart_sleeps_while_a_thread_waits),
+        cmocka_unit_test(no_hart_sleeps_while_a_thread_that_was_given_one_waits),
         cmocka_unit_test(thread_of_higher_priority_interrupts_another_hart),
         cmocka_unit_test(thread_runs_where_its_affinity_lets_it_alone),
         cmocka_unit_test(change_of_affinity_finds_the_thread_wherever_it_is),

@@ -115,7 +115,7 @@ vaddr_t core_map(struct process *process, size_t size)
 struct call_result core_call(unsigned number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
                              uint64_t a4, uint64_t a5)
 {
-    return call_table[number].fn(a0, a1, a2, a3, a4, a5);
+    return call_table[number](a0, a1, a2, a3, a4, a5);
 }
 
 static void run_once(const struct core_scenario *scenario, const struct sim_schedule *schedule)

@@ -261,11 +261,6 @@ void hart_wait_for_interrupt(void)
     handle_interrupts(self);
 }
 
-void hart_interrupt_self(void)
-{
-    sim.harts[hart_index()].software_interrupt = true;
-}
-
 void hart_send_ipi(uint64_t hart_mask)
 {
     for (unsigned i = 0; i < hart_count; i++) {
@@ -344,10 +339,9 @@ static struct context *run_process(struct context *context)
     if (!code_at(context->pc)(context, &call)) {
         return context;
     }
-    const struct call_entry *entry = &call_table[call.number];
-    struct call_result result = entry->fn(call.args[0], call.args[1], call.args[2], call.args[3],
-                                          call.args[4], call.args[5]);
-    if (entry->slow != 0) {
+    struct call_result result = call_table[call.number](call.args[0], call.args[1], call.args[2],
+                                                        call.args[3], call.args[4], call.args[5]);
+    if (arch_hart_self()->resched) {
         return call_finish(result);
     }
     spin_assert_none_held();

@@ -11,12 +11,13 @@
 struct context;
 struct fpu_state;
 
-/* The first four members are known to entry.S (arch/offsets.h). */
+/* The first five members are known to entry.S (arch/offsets.h). */
 struct arch_hart {
     struct context *context;  /* of the thread that runs, where trap entry saves registers */
     uintptr_t stack_top;      /* of the kernel stack, empty whenever a process runs */
     uintptr_t scratch;        /* entry.S: one register, for a few instructions */
     uintptr_t emergency_top;  /* stack for reporting the overflow of the other */
+    bool resched;             /* calls go on to the scheduler before they return to a process */
     unsigned index;           /* in harts[] */
     hart_id_t id;             /* the hardware's number */
     uint64_t satp;            /* loaded now */
@@ -51,9 +52,6 @@ static inline void arch_relax(void)
 
 /* Waits until an interrupt is pending and handles all that are. Interrupts stay off. */
 void hart_wait_for_interrupt(void);
-
-/* Makes this hart take a software interrupt as soon as it returns to a process. */
-void hart_interrupt_self(void);
 
 /* Sends inter-processor interrupts to the harts whose bits (hart indices) are set. */
 void hart_send_ipi(uint64_t hart_mask);

@@ -10,6 +10,7 @@
 #define HART_STACK_TOP 8
 #define HART_SCRATCH   16
 #define HART_EMERGENCY 24
+#define HART_RESCHED   32
 
 /* struct context: x[n] at 8 * n, the pc in the place of x0 */
 #define CONTEXT_PC      0
@@ -26,10 +27,8 @@
 /* struct fpu_state: f[n] at 8 * n */
 #define FPU_FCSR 256
 
-/* struct call_entry */
-#define CALL_ENTRY_SHIFT 4
-#define CALL_ENTRY_FN    0
-#define CALL_ENTRY_SLOW  8
+/* An entry of call_table */
+#define CALL_ENTRY_SHIFT 3
 
 /* struct kernel_frame, what trap_from_kernel pushes: x[n] at 8 * n, the pc in the place of x0 */
 #define KERNEL_FRAME_SIZE    272

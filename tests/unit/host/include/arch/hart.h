@@ -11,6 +11,7 @@ struct context;
 
 struct arch_hart {
     struct context *context; /* of the thread that runs */
+    bool resched;
     unsigned index;
     hart_id_t id;
     const void *vmspace;
@@ -24,7 +25,6 @@ extern void (*host_relax)(void);
 
 struct arch_hart *arch_hart_self(void);
 void hart_wait_for_interrupt(void);
-void hart_interrupt_self(void);
 void hart_send_ipi(uint64_t hart_mask);
 _Noreturn void hart_halt(void);
 uint64_t hart_instructions(void);

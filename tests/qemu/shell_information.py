@@ -1,4 +1,4 @@
-"""ps, mem, uptime, log, help and the list of apps show what is there."""
+"""ps, mem, uptime, handles, vm, objects, log, help and the list of apps show what is there."""
 import re
 
 
@@ -23,6 +23,18 @@ def test(guest):
     log = guest.run("log")
     assert len(log.splitlines()) >= 3, log
     assert guest.run("log -n 1").splitlines() == log.splitlines()[-1:], log
+
+    shell_pid = int(re.search(r"^ +(\d+) shell ", ps, re.M)[1])
+    handles = guest.run(f"handles {shell_pid}")
+    assert re.search(r"^ +0x[0-9a-f]+ console +\d+ [-rwmxdtMW]{8}$", handles, re.M), handles
+    assert re.search(r"^ +0x[0-9a-f]+ system ", handles, re.M), handles
+    mappings = guest.run(f"vm {shell_pid}")
+    assert re.search(r"^[0-9a-f]+-[0-9a-f]+ r-x +\d+ KiB .* image$", mappings, re.M), mappings
+    assert re.search(r"^[0-9a-f]+-[0-9a-f]+ rw- ", mappings, re.M), mappings
+    assert not re.search(r" rwx ", mappings), mappings
+    threads = int(re.search(r", threads: (\d+)", guest.run("uptime"))[1])
+    objects = guest.run("objects")
+    assert int(re.search(r"^thread +(\d+) ", objects, re.M)[1]) == threads, objects
 
     commands = guest.run("help")
     for name in ("help", "run", "ps", "kill", "mem", "uptime", "log", "shutdown", "reboot", "jobs"):

@@ -18,6 +18,7 @@
 #include <ftl/object.h>
 #include <ftl/process.h>
 #include <ftl/system.h>
+#include <ftl/vmspace.h>
 
 #include "user/apps/shell/shell.h"
 
@@ -233,6 +234,54 @@ ftl_status_t ftl_system_next_process(ftl_handle_t system, uint64_t after, ftl_ha
         }
     }
     return FTL_ERR_NOT_FOUND;
+}
+
+ftl_status_t ftl_system_objects(ftl_handle_t system, struct ftl_object_count *counts,
+                                size_t capacity, size_t *kinds)
+{
+    assert_int_equal(system, SYSTEM);
+    assert_true(capacity >= 2);
+    counts[0] = (struct ftl_object_count){ .name = "thread", .count = 9, .size = 512 };
+    counts[1] = (struct ftl_object_count){ .name = "kalloc-64", .count = 32, .size = 64 };
+    *kinds = 2;
+    return FTL_OK;
+}
+
+/* Two handles, in a part each, the second behind an empty one. */
+ftl_status_t ftl_process_handles(ftl_handle_t process, struct ftl_handle_list *list)
+{
+    process_of(process);
+    list->count = list->position != 1;
+    list->handles[0] = (struct ftl_handle_info){
+        .handle = 0x1000001 + list->position,
+        .rights = list->position == 0 ? FTL_RIGHTS_ALL : FTL_RIGHT_MAP | FTL_RIGHT_WAIT,
+        .object = 7,
+        .type = "console",
+    };
+    list->position = list->position == 2 ? 0 : list->position + 1;
+    return FTL_OK;
+}
+
+ftl_status_t ftl_process_mappings(ftl_handle_t process, struct ftl_mapping_list *list)
+{
+    process_of(process);
+    list->count = 1;
+    list->mappings[0] = list->position == 0 ? (struct ftl_mapping_info){
+        .address = 0x10000,
+        .size = 0x3000,
+        .vmo = 3,
+        .permissions = FTL_MAP_READ | FTL_MAP_EXEC,
+        .code = 1,
+    } : (struct ftl_mapping_info){
+        .address = 0x3f00000000,
+        .size = 0x1000,
+        .offset = 0x2000,
+        .vmo = 4,
+        .kind = FTL_VMO_PHYSICAL,
+        .permissions = FTL_MAP_READ | FTL_MAP_WRITE,
+    };
+    list->position = list->position == 0;
+    return FTL_OK;
 }
 
 ftl_status_t ftl_system_log(ftl_handle_t system, uint64_t *position, void *data, size_t size,
@@ -528,6 +577,40 @@ static void system_commands_show_what_the_system_says(void **state)
     check("uptime now", "usage: uptime\n", 2);
 }
 
+static void inspecting_commands_show_all_parts_of_a_list(void **state)
+{
+    (void)state;
+    check("loop &", "[1] 1\n", 0);
+    check("handles 1",
+          "            HANDLE TYPE          OBJECT RIGHTS\n"
+          "         0x1000001 console            7 rwmxdtMW\n"
+          "         0x1000003 console            7 --m----W\n",
+          0);
+    check("vm 1",
+          "ADDRESSES                             MAY         SIZE     VMO     OFFSET KIND\n"
+          "000000000000010000-000000000000013000 r-x       12 KiB       3          0 image\n"
+          "000000003f00000000-000000003f00001000 rw-        4 KiB       4     0x2000 physical\n",
+          0);
+    check("objects",
+          "KIND                  COUNT    BYTES       MEMORY\n"
+          "thread                    9      512        4 KiB\n"
+          "kalloc-64                32       64        2 KiB\n",
+          0);
+    check("kill %1", "", 0);
+    assert_int_equal(fake.open_handles, 1); /* the job's */
+}
+
+static void inspecting_commands_need_a_process_number(void **state)
+{
+    (void)state;
+    check("handles", "usage: handles PID\n", 2);
+    check("vm x", "vm: 'x' is not a process number\n", 2);
+    check("vm 18446744073709551616", "vm: '18446744073709551616' is not a process number\n", 2);
+    check("handles 0", "handles: no process 0; `ps` lists them\n", 1);
+    check("vm 99", "vm: no process 99; `ps` lists them\n", 1);
+    check("objects all", "usage: objects\n", 2);
+}
+
 static void log_prints_all_or_the_last_lines(void **state)
 {
     (void)state;
@@ -626,6 +709,8 @@ int main(void)
         TEST(sleep_takes_decimals),
         TEST(time_shows_real_and_cpu_time),
         TEST(system_commands_show_what_the_system_says),
+        TEST(inspecting_commands_show_all_parts_of_a_list),
+        TEST(inspecting_commands_need_a_process_number),
         TEST(log_prints_all_or_the_last_lines),
         TEST(shutdown_passes_a_status_on),
         TEST(exit_leaves_with_a_status_and_runs_no_more),

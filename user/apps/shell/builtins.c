@@ -1,5 +1,6 @@
 /* The table of the shell's own commands, and those that need only a few lines. */
 #include <ftl/clock.h>
+#include <ftl/status.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -103,12 +104,17 @@ static const struct shell_builtin builtins[] = {
     { "echo", "[WORD]...", "print the words", echo, false },
     { "exit", "[STATUS]", "end this shell; init starts a new one", leave, false },
     { "false", "", "do nothing, with status 1", false_command, false },
+    { "handles", "PID",
+      "list a process's handles; rights: r w m(ap) x(execute) d(uplicate) t(ransfer) "
+      "M(anage) W(ait)",
+      shell_handles, false },
     { "help", "[COMMAND]", "list the commands, or explain one", help, false },
     { "history", "", "list the lines that were entered", history, false },
     { "jobs", "", "list the background jobs", shell_jobs, false },
     { "kill", "PID|%JOB...", "end processes, with status 137", shell_kill, false },
     { "log", "[-n LINES]", "print the kernel's log, or its last lines", shell_log, false },
     { "mem", "", "show memory: total, free, of the kernel, of each process", shell_mem, false },
+    { "objects", "", "count the kernel's objects of each kind", shell_objects, false },
     { "ps", "", "list the processes", shell_ps, false },
     { "reboot", "", "restart the machine", shell_reboot, false },
     { "run", "[--isolation=user|sandbox] [NAME [ARGUMENT]...]",
@@ -118,6 +124,7 @@ static const struct shell_builtin builtins[] = {
     { "time", "COMMAND...", "run a command and print how long it took", time_command, false },
     { "true", "", "do nothing, with status 0", true_command, false },
     { "uptime", "", "show the time since boot, and what runs", shell_uptime, false },
+    { "vm", "PID", "list what is mapped in a process's vmspace", shell_vm, false },
     { "wait", "[PID|%JOB]", "wait for a background job, or for all", shell_wait, false },
 };
 
@@ -143,6 +150,12 @@ int32_t shell_usage(const char *name)
     const struct shell_builtin *builtin = shell_builtin_find(name);
     fprintf(stderr, "usage: %s%s%s\n", name, builtin->usage[0] != '\0' ? " " : "", builtin->usage);
     return SHELL_USAGE;
+}
+
+int32_t shell_failed(const char *name, const char *what, ftl_status_t status)
+{
+    fprintf(stderr, "%s: cannot %s: %s\n", name, what, ftl_strerror(status));
+    return SHELL_FAILED;
 }
 
 static const char language[] =

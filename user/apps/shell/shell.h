@@ -74,6 +74,8 @@ const struct shell_builtin *shell_builtin_find(const char *name);
 const struct shell_builtin *shell_builtin_at(size_t index);
 /* Prints how a command is used; returns SHELL_USAGE. */
 int32_t shell_usage(const char *name);
+/* Says that the command cannot do this ("read the log"), and why; returns SHELL_FAILED. */
+int32_t shell_failed(const char *name, const char *what, ftl_status_t status);
 
 /* execute.c */
 void shell_execute_line(struct shell *shell, const char *line);
@@ -120,6 +122,11 @@ int32_t shell_shutdown(struct shell *shell, size_t count, char **word);
 int32_t shell_reboot(struct shell *shell, size_t count, char **word);
 /* Finds a process by number; the caller closes the handle. NOT_FOUND when there is none. */
 ftl_status_t shell_process_find(struct shell *shell, uint64_t pid, ftl_handle_t *process);
+
+/* inspect.c */
+int32_t shell_handles(struct shell *shell, size_t count, char **word);
+int32_t shell_vm(struct shell *shell, size_t count, char **word);
+int32_t shell_objects(struct shell *shell, size_t count, char **word);
 
 /* complete.c: the line editor's callback; the context is the shell. */
 void shell_complete(void *context, const char *line, size_t word, size_t cursor,

@@ -14,12 +14,6 @@
 #define LOG_CHUNK     4096
 #define LOG_MAX       (16u << 20) /* bytes of log read at most, should it grow meanwhile */
 
-static int32_t failed(const char *command, const char *what, ftl_status_t status)
-{
-    fprintf(stderr, "%s: cannot %s: %s\n", command, what, ftl_strerror(status));
-    return SHELL_FAILED;
-}
-
 static uint64_t kib(uint64_t bytes)
 {
     return bytes / 1024;
@@ -98,7 +92,7 @@ int32_t shell_ps(struct shell *shell, size_t count, char **word)
     printf("%5s %-16s %-9s %-7s %7s %7s %12s %12s\n", "PID", "NAME", "ISOLATION", "STATE",
            "THREADS", "HANDLES", "MEMORY", "CPU TIME");
     ftl_status_t status = each_process(shell, print_process);
-    return status == FTL_OK ? SHELL_OK : failed(word[0], "list the processes", status);
+    return status == FTL_OK ? SHELL_OK : shell_failed(word[0], "list the processes", status);
 }
 
 /* ---- System ---- */
@@ -117,13 +111,13 @@ int32_t shell_mem(struct shell *shell, size_t count, char **word)
     }
     ftl_status_t status = ftl_system_info(shell->system, &info);
     if (status != FTL_OK) {
-        return failed(word[0], "ask the system", status);
+        return shell_failed(word[0], "ask the system", status);
     }
     printf("total  %10" PRIu64 " KiB\n", kib(info.memory_total));
     printf("free   %10" PRIu64 " KiB\n", kib(info.memory_free));
     printf("kernel %10" PRIu64 " KiB\n", kib(info.memory_kernel));
     status = each_process(shell, print_process_memory);
-    return status == FTL_OK ? SHELL_OK : failed(word[0], "list the processes", status);
+    return status == FTL_OK ? SHELL_OK : shell_failed(word[0], "list the processes", status);
 }
 
 int32_t shell_uptime(struct shell *shell, size_t count, char **word)
@@ -134,7 +128,7 @@ int32_t shell_uptime(struct shell *shell, size_t count, char **word)
     }
     ftl_status_t status = ftl_system_info(shell->system, &info);
     if (status != FTL_OK) {
-        return failed(word[0], "ask the system", status);
+        return shell_failed(word[0], "ask the system", status);
     }
     int64_t seconds = info.uptime / NSEC_PER_SEC;
     printf("up %" PRId64 ":%02" PRId64 ":%02" PRId64 ".%03" PRId64 ", harts: %" PRIu64
@@ -209,7 +203,7 @@ int32_t shell_log(struct shell *shell, size_t count, char **word)
         }
     }
     free(text);
-    return status == FTL_OK ? SHELL_OK : failed(word[0], "read the log", status);
+    return status == FTL_OK ? SHELL_OK : shell_failed(word[0], "read the log", status);
 }
 
 /* ---- Power ---- */
@@ -225,8 +219,8 @@ int32_t shell_shutdown(struct shell *shell, size_t count, char **word)
         return SHELL_USAGE;
     }
     fflush(stdout);
-    return failed(word[0], "power off",
-                  ftl_system_power(shell->system, FTL_POWER_OFF, (uint32_t)exit_status));
+    return shell_failed(word[0], "power off",
+                        ftl_system_power(shell->system, FTL_POWER_OFF, (uint32_t)exit_status));
 }
 
 int32_t shell_reboot(struct shell *shell, size_t count, char **word)
@@ -235,5 +229,5 @@ int32_t shell_reboot(struct shell *shell, size_t count, char **word)
         return shell_usage(word[0]);
     }
     fflush(stdout);
-    return failed(word[0], "reboot", ftl_system_power(shell->system, FTL_POWER_REBOOT, 0));
+    return shell_failed(word[0], "reboot", ftl_system_power(shell->system, FTL_POWER_REBOOT, 0));
 }

@@ -18,6 +18,7 @@
 #include <ftl/object.h>
 #include <ftl/process.h>
 #include <ftl/system.h>
+#include <ftl/thread.h>
 #include <ftl/vmspace.h>
 
 #include "user/apps/shell/shell.h"
@@ -282,6 +283,58 @@ ftl_status_t ftl_process_mappings(ftl_handle_t process, struct ftl_mapping_list 
     };
     list->position = list->position == 0;
     return FTL_OK;
+}
+
+ftl_status_t ftl_system_hart_info(ftl_handle_t system, struct ftl_hart_info *info)
+{
+    assert_int_equal(system, SYSTEM);
+    if (info->index >= 2) {
+        return FTL_ERR_NOT_FOUND;
+    }
+    /* Hart 0 is idle for a quarter of the time. */
+    *info = (struct ftl_hart_info){ .index = info->index,
+                                    .online = info->index == 0,
+                                    .idle_time = fake.now / 4,
+                                    .switches = (uint64_t)fake.now / 100000000,
+                                    .ready = 2 };
+    return FTL_OK;
+}
+
+/* A process has two threads: the second computes half of the time. Thread handles are the
+ * process's. */
+ftl_status_t ftl_process_next_thread(ftl_handle_t process, uint64_t after, ftl_handle_t *thread)
+{
+    process_of(process);
+    if (after == 2) {
+        return FTL_ERR_NOT_FOUND;
+    }
+    fake.open_handles++;
+    *thread = process + 1 + after;
+    return FTL_OK;
+}
+
+ftl_status_t ftl_thread_info(ftl_handle_t thread, struct ftl_thread_info *info)
+{
+    process_of(thread);
+    bool second = (thread - FIRST_PROCESS) % HANDLES == 2;
+    *info = (struct ftl_thread_info){ .tid = second ? 2 : 1,
+                                      .state = second ? FTL_THREAD_RUNNING : FTL_THREAD_WAITING,
+                                      .priority = 16,
+                                      .effective_priority = second ? 20 : 16,
+                                      .cpu_time = second ? fake.now / 2 : 5000000 };
+    strcpy(info->name, second ? "worker" : "");
+    return FTL_OK;
+}
+
+ftl_status_t ftl_console_read(ftl_handle_t console, void *data, size_t size, ftl_nsec_t deadline,
+                              size_t *read)
+{
+    (void)data;
+    (void)size;
+    (void)deadline;
+    (void)read;
+    assert_int_equal(console, CONSOLE);
+    return FTL_ERR_WOULD_BLOCK;
 }
 
 ftl_status_t ftl_system_log(ftl_handle_t system, uint64_t *position, void *data, size_t size,
@@ -600,6 +653,24 @@ static void inspecting_commands_show_all_parts_of_a_list(void **state)
     assert_int_equal(fake.open_handles, 1); /* the job's */
 }
 
+static void top_shows_who_used_the_time_between_two_looks(void **state)
+{
+    (void)state;
+    check("loop &", "[1] 1\n", 0);
+    check("top -n 1",
+          "hart 0   75.0 % busy, switches: 10, taken from others: 0, waiting: 2\n"
+          "hart 1    0.0 % busy, switches: 10, taken from others: 0, waiting: 2\n"
+          "  PID   TID PROCESS          THREAD          STATE   HART PRIO CPU %    CPU TIME\n"
+          "    1     2 loop             worker          running    0   20  50.0     0.500 s\n"
+          "    1     1 loop                             waiting    0   16   0.0     0.005 s\n",
+          0);
+    assert_int_equal(fake.open_handles, 1); /* the job's */
+    fake.interrupt_after_waits = 0;
+    check("top", "^C\n", 130);
+    check("top -n", "usage: top [-n LOOKS]\n", 2);
+    check("top -n 0", "top: '0' is not a number of looks\n", 2);
+}
+
 static void inspecting_commands_need_a_process_number(void **state)
 {
     (void)state;
@@ -710,6 +781,7 @@ int main(void)
         TEST(time_shows_real_and_cpu_time),
         TEST(system_commands_show_what_the_system_says),
         TEST(inspecting_commands_show_all_parts_of_a_list),
+        TEST(top_shows_who_used_the_time_between_two_looks),
         TEST(inspecting_commands_need_a_process_number),
         TEST(log_prints_all_or_the_last_lines),
         TEST(shutdown_passes_a_status_on),

@@ -122,6 +122,8 @@ static const struct shell_builtin builtins[] = {
     { "shutdown", "[STATUS]", "power off; QEMU ends with the status", shell_shutdown, false },
     { "sleep", "SECONDS", "wait", shell_sleep, false },
     { "time", "COMMAND...", "run a command and print how long it took", time_command, false },
+    { "top", "[-n LOOKS]", "watch what threads and harts do, each second, until q or Ctrl-C",
+      shell_top, false },
     { "true", "", "do nothing, with status 0", true_command, false },
     { "uptime", "", "show the time since boot, and what runs", shell_uptime, false },
     { "vm", "PID", "list what is mapped in a process's vmspace", shell_vm, false },

@@ -128,6 +128,9 @@ int32_t shell_handles(struct shell *shell, size_t count, char **word);
 int32_t shell_vm(struct shell *shell, size_t count, char **word);
 int32_t shell_objects(struct shell *shell, size_t count, char **word);
 
+/* top.c */
+int32_t shell_top(struct shell *shell, size_t count, char **word);
+
 /* complete.c: the line editor's callback; the context is the shell. */
 void shell_complete(void *context, const char *line, size_t word, size_t cursor,
                     struct ftl_line_completions *completions);

@@ -13,15 +13,14 @@ import os
 import re
 import sys
 
+from gencalls import OBJECTS, RIGHTS
+
 SCALARS = {  # name in a definition: (C type, size)
     "u8": ("uint8_t", 1), "u16": ("uint16_t", 2), "u32": ("uint32_t", 4), "u64": ("uint64_t", 8),
     "i8": ("int8_t", 1), "i16": ("int16_t", 2), "i32": ("int32_t", 4), "i64": ("int64_t", 8),
     "bool": ("uint8_t", 1),  # in messages' own structs a bool; else a byte, to be looked at before it is one
     "nsec": ("ftl_nsec_t", 8),
 }
-OBJECTS = ["any", "process", "thread", "vmspace", "vmo", "console", "system",
-           "notification", "timer", "poll", "channel"]
-RIGHTS = ["READ", "WRITE", "MAP", "EXECUTE", "DUPLICATE", "TRANSFER", "MANAGE", "WAIT"]
 RESERVED = {"context", "channel", "buffer", "deadline", "request", "reply", "auto", "break", "case", "char", "const",
             "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline",
             "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch",

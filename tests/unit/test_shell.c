@@ -17,6 +17,7 @@
 #include <ftl/handle.h>
 #include <ftl/object.h>
 #include <ftl/process.h>
+#include <ftl/server.h>
 #include <ftl/system.h>
 #include <ftl/thread.h>
 #include <ftl/vmspace.h>
@@ -29,6 +30,8 @@
 #define CONSOLE       ((ftl_handle_t)1)
 #define SYSTEM        ((ftl_handle_t)2)
 #define BOOTIMAGE     ((ftl_handle_t)3)
+#define NAMES         ((ftl_handle_t)4)
+#define APP_NAMES     ((ftl_handle_t)5)
 #define FIRST_PROCESS ((ftl_handle_t)10) /* + index * HANDLES + duplicate */
 #define HANDLES       100
 
@@ -43,6 +46,9 @@ static struct {
     uint32_t power_action;
     uint32_t power_status;
     ftl_status_t spawn_status;
+    ftl_status_t names_status; /* of connecting an app to the name service */
+    unsigned names_made;
+    unsigned names_dropped;
     const char *log;
 } fake;
 
@@ -104,6 +110,17 @@ const char *ftl_isolation_name(ftl_isolation_t isolation)
     return isolation == FTL_ISOLATION_USER ? "user" : "sandbox";
 }
 
+/* What is offered under the name. */
+static ftl_handle_t offered(const struct ftl_spawn_options *options, const char *name)
+{
+    for (size_t i = 0; i < options->handle_count; i++) {
+        if (strcmp(options->handles[i].name, name) == 0) {
+            return options->handles[i].handle;
+        }
+    }
+    return FTL_HANDLE_INVALID;
+}
+
 ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
                        const struct ftl_spawn_options *options, ftl_handle_t *process,
                        const char **step)
@@ -115,6 +132,10 @@ ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
         return fake.spawn_status;
     }
     assert_string_equal(options->args[0], app->name);
+    assert_int_equal(offered(options, "console"), CONSOLE);
+    assert_int_equal(offered(options, "names"),
+                     strcmp(app->name, "loop") != 0 ? APP_NAMES : FTL_HANDLE_INVALID);
+    assert_int_equal(fake.names_made, fake.names_dropped + (strcmp(app->name, "loop") != 0));
     assert_true(fake.process_count < PROCESSES_MAX);
     strcpy(info->name, app->name);
     info->pid = fake.process_count + 1;
@@ -130,6 +151,28 @@ ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
     fake.last_isolation = options->isolation;
     *process = open_process(fake.process_count++);
     return FTL_OK;
+}
+
+/* Every app but `loop` uses the name service. */
+ftl_status_t ftl_service_names_for(ftl_handle_t starter, const struct ftl_app *app,
+                                   ftl_handle_t *names)
+{
+    assert_int_equal(starter, NAMES);
+    *names = FTL_HANDLE_INVALID;
+    if (fake.names_status == FTL_OK && strcmp(app->name, "loop") != 0) {
+        *names = APP_NAMES;
+        fake.names_made++;
+    }
+    return fake.names_status;
+}
+
+void ftl_ipc_drop(ftl_handle_t *handle)
+{
+    if (*handle != FTL_HANDLE_INVALID) {
+        assert_int_equal(*handle, APP_NAMES);
+        fake.names_dropped++;
+    }
+    *handle = FTL_HANDLE_INVALID;
 }
 
 const char *ftl_strerror(ftl_status_t status)
@@ -383,6 +426,7 @@ static int setup(void **state)
     memset(&shell, 0, sizeof(shell));
     shell.console = CONSOLE;
     shell.system = SYSTEM;
+    shell.names = NAMES;
     shell.image.vmo = BOOTIMAGE;
     shell.bootargs = bootargs;
     shell.bootarg_count = 1;
@@ -499,6 +543,17 @@ static void app_that_cannot_start_says_why(void **state)
     fake.spawn_status = FTL_ERR_NOT_VERIFIED;
     check("hello", "run: cannot start 'hello' (sandbox): loading its program: not verified\n", 126);
     assert_int_equal(fake.open_handles, 0);
+    assert_int_equal(fake.names_made, fake.names_dropped);
+}
+
+static void app_that_gets_no_name_service_does_not_start(void **state)
+{
+    (void)state;
+    fake.names_status = FTL_ERR_LIMIT;
+    check("hello",
+          "run: cannot start 'hello' (sandbox): connecting it to the name service: some error\n",
+          126);
+    assert_int_equal(fake.process_count, 0);
 }
 
 static void run_alone_lists_the_apps(void **state)
@@ -770,6 +825,7 @@ int main(void)
         TEST(isolation_is_by_option_then_boot_argument_then_manifest),
         TEST(unknown_names_are_not_found),
         TEST(app_that_cannot_start_says_why),
+        TEST(app_that_gets_no_name_service_does_not_start),
         TEST(run_alone_lists_the_apps),
         TEST(control_c_kills_the_foreground_and_the_rest_of_the_line),
         TEST(background_job_is_announced_listed_killed_and_reported),

@@ -272,6 +272,53 @@ static void an_empty_manifest_means_the_defaults(void **state)
     assert_int_equal(app.memory_limit, FTL_APP_MEMORY_LIMIT);
 }
 
+static void a_manifest_says_what_a_service_is(void **state)
+{
+    (void)state;
+    struct ftl_app app;
+    add_file("bin/server.manifest", "provides = net\nuses = disk clock\nrestart = on-failure\n"
+                                    "restart-limit = 7\n");
+    add_file("bin/keen.manifest", "grants = names\nrestart = always\n");
+    assert_int_equal(ftl_app_find(&image, "server", &app), FTL_OK);
+    assert_string_equal(app.provides, "net");
+    assert_int_equal(app.restart, FTL_RESTART_ON_FAILURE);
+    assert_int_equal(app.restart_limit, 7);
+    assert_true(ftl_app_uses(&app, "disk") && ftl_app_uses(&app, "clock"));
+    assert_false(ftl_app_uses(&app, "net") || ftl_app_uses(&app, "disk clock"));
+    assert_true(ftl_app_is_granted(&app, "names") && ftl_app_is_granted(&app, "service"));
+    assert_false(ftl_app_is_granted(&app, "system"));
+    assert_int_equal(ftl_app_find(&image, "keen", &app), FTL_OK);
+    assert_int_equal(app.restart, FTL_RESTART_ALWAYS);
+    assert_int_equal(app.restart_limit, 0);
+    assert_true(ftl_app_is_granted(&app, "names") && ftl_app_is_granted(&app, "console"));
+    assert_false(ftl_app_is_granted(&app, "service") || ftl_app_uses(&app, ""));
+    assert_int_equal(ftl_app_find(&image, "bare", &app), FTL_OK);
+    assert_int_equal(app.restart, FTL_RESTART_NEVER);
+    assert_false(ftl_app_is_granted(&app, "names") || ftl_app_is_granted(&app, "service"));
+}
+
+static void the_list_of_services_is_read_line_by_line(void **state)
+{
+    (void)state;
+    char protocol[FTL_NAME_MAX];
+    char app[FTL_NAME_MAX];
+    size_t position = 0;
+    assert_int_equal(ftl_app_next_service(&image, &position, protocol, app), FTL_ERR_NOT_FOUND);
+    add_file("SERVICES", "net = tcpip\n\nclock = rtc\nwhat\n"
+                         "far-too-long-for-a-name-of-a-protocol = x\nlast = one");
+    assert_int_equal(ftl_app_next_service(&image, &position, protocol, app), FTL_OK);
+    assert_string_equal(protocol, "net");
+    assert_string_equal(app, "tcpip");
+    assert_int_equal(ftl_app_next_service(&image, &position, protocol, app), FTL_OK);
+    assert_string_equal(protocol, "clock");
+    assert_string_equal(app, "rtc");
+    assert_int_equal(ftl_app_next_service(&image, &position, protocol, app), FTL_ERR_BAD_FORMAT);
+    assert_int_equal(ftl_app_next_service(&image, &position, protocol, app), FTL_ERR_BAD_FORMAT);
+    assert_int_equal(ftl_app_next_service(&image, &position, protocol, app), FTL_OK);
+    assert_string_equal(app, "one");
+    assert_int_equal(ftl_app_next_service(&image, &position, protocol, app), FTL_ERR_NOT_FOUND);
+}
+
 static void names_that_are_no_app_are_not_found(void **state)
 {
     (void)state;
@@ -290,9 +337,13 @@ static void a_malformed_manifest_is_reported(void **state)
     struct ftl_app app;
     add_file("bin/mem.manifest", "memory = lots\n");
     add_file("bin/long.manifest", "isolation = sandboxxxxxxxxxxxx\n");
+    add_file("bin/back.manifest", "restart = often\n");
+    add_file("bin/limit.manifest", "restart-limit = 4294967296\n");
     assert_int_equal(ftl_app_find(&image, "odd", &app), FTL_ERR_BAD_FORMAT);
     assert_int_equal(ftl_app_find(&image, "mem", &app), FTL_ERR_BAD_FORMAT);
     assert_int_equal(ftl_app_find(&image, "long", &app), FTL_ERR_BAD_FORMAT);
+    assert_int_equal(ftl_app_find(&image, "back", &app), FTL_ERR_BAD_FORMAT);
+    assert_int_equal(ftl_app_find(&image, "limit", &app), FTL_ERR_BAD_FORMAT);
 }
 
 static void apps_are_listed_in_order(void **state)
@@ -483,6 +534,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_manifest_says_what_the_app_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_manifest_means_the_defaults, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_manifest_says_what_a_service_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_list_of_services_is_read_line_by_line, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(names_that_are_no_app_are_not_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_malformed_manifest_is_reported, set_up, tear_down),
         cmocka_unit_test_setup_teardown(apps_are_listed_in_order, set_up, tear_down),

@@ -1,5 +1,5 @@
 /* The apps of the boot image: listing them, and running one. */
-#include <ftl/handle.h>
+#include <ftl/server.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,10 +46,14 @@ static void print_app(void *context, const struct ftl_app *app, bool malformed)
 static bool start(struct shell *shell, const struct ftl_app *app, ftl_isolation_t isolation,
                   size_t count, char **word, ftl_handle_t *process)
 {
+    ftl_handle_t names = FTL_HANDLE_INVALID;
+    const char *step = "connecting it to the name service";
+    ftl_status_t status = ftl_service_names_for(shell->names, app, &names);
     const struct ftl_spawn_handle offered[] = {
         { "console", shell->console, FTL_RIGHTS_SAME },
         { "system", shell->system, FTL_RIGHTS_SAME },
         { "bootimage", shell->image.vmo, FTL_RIGHTS_SAME },
+        { "names", names, FTL_RIGHTS_SAME },
     };
     const struct ftl_spawn_options options = {
         .isolation = isolation,
@@ -58,9 +62,11 @@ static bool start(struct shell *shell, const struct ftl_app *app, ftl_isolation_
         .handles = offered,
         .handle_count = sizeof(offered) / sizeof(offered[0]),
     };
-    const char *step;
     fflush(stdout); /* before the app writes */
-    ftl_status_t status = ftl_spawn(&shell->image, app, &options, process, &step);
+    if (status == FTL_OK) {
+        status = ftl_spawn(&shell->image, app, &options, process, &step);
+    }
+    ftl_ipc_drop(&names); /* the app has its own by now */
     if (status != FTL_OK) {
         fprintf(stderr, "run: cannot start '%s' (%s): %s: %s\n", app->name,
                 ftl_isolation_name(isolation), step, ftl_strerror(status));

@@ -1,7 +1,7 @@
 /*
- * The shell: reads lines from the console and runs them. Relies on the handles `console`, `system`
- * and `bootimage` of its environment; its arguments are the words of the boot command line. It
- * waits for the console and Ctrl-C at once, and never blocks in a read.
+ * The shell: reads lines from the console and runs them. Relies on the handles `console`, `system`,
+ * `bootimage` and `names` of its environment; its arguments are the words of the boot command line.
+ * It waits for the console and Ctrl-C at once, and never blocks in a read.
  */
 #include <ftl/console.h>
 #include <ftl/environ.h>
@@ -125,6 +125,7 @@ static ftl_status_t open_shell(struct shell *shell)
     };
     shell->console = ftl_environ_find(ftl_environ(), "console");
     shell->system = ftl_environ_find(ftl_environ(), "system");
+    shell->names = ftl_environ_find(ftl_environ(), "names");
     ftl_handle_t bootimage = ftl_environ_find(ftl_environ(), "bootimage");
     shell->editor = ftl_line_editor_create(&config);
     if (shell->editor == NULL) {

@@ -40,6 +40,7 @@ struct shell {
     uint64_t prompt_instructions; /* retired from kernel entry to the first prompt */
     ftl_handle_t console;
     ftl_handle_t system;
+    ftl_handle_t names;          /* the name service, for the apps */
     struct ftl_bootimage image;  /* its handle is FTL_HANDLE_INVALID when there are no apps */
     const char *const *bootargs; /* words of the boot command line: ftl.isolation.NAME=... */
     size_t bootarg_count;

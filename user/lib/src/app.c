@@ -11,6 +11,7 @@
 
 #define DIRECTORY       "bin/"
 #define MANIFEST_SUFFIX ".manifest"
+#define SERVICE_LIST    "SERVICES"
 #define ISOLATION_WORD  "ftl.isolation."
 
 static const char *const isolation_names[] = {
@@ -18,6 +19,13 @@ static const char *const isolation_names[] = {
     [FTL_ISOLATION_USER] = "user",
 };
 #define ISOLATIONS (sizeof(isolation_names) / sizeof(isolation_names[0]))
+
+static const char *const restart_names[] = {
+    [FTL_RESTART_NEVER] = "never",
+    [FTL_RESTART_ON_FAILURE] = "on-failure",
+    [FTL_RESTART_ALWAYS] = "always",
+};
+#define RESTARTS (sizeof(restart_names) / sizeof(restart_names[0]))
 
 ftl_status_t ftl_bootimage_open(struct ftl_bootimage *image, ftl_handle_t vmo)
 {
@@ -113,6 +121,29 @@ static bool get_text(struct text manifest, const char *key, char *buffer, size_t
     return !manifest_get(manifest, key, &value) || text_copy(value, buffer, size);
 }
 
+/* A key that may be missing: false when it has another value than those it can have. */
+static bool get_restart(struct text manifest, struct ftl_app *app)
+{
+    struct text value;
+    uint64_t limit = 0;
+    app->restart = FTL_RESTART_NEVER;
+    if (manifest_get(manifest, "restart", &value)) {
+        size_t index = 0;
+        while (index < RESTARTS && !text_equals(value, restart_names[index])) {
+            index++;
+        }
+        if (index == RESTARTS) {
+            return false;
+        }
+        app->restart = (ftl_restart_t)index;
+    }
+    if (manifest_get(manifest, "restart-limit", &value) && !text_parse_size(value, &limit)) {
+        return false;
+    }
+    app->restart_limit = (uint32_t)limit;
+    return limit <= UINT32_MAX;
+}
+
 /* Fills in all but the name. */
 static ftl_status_t parse_manifest(struct text manifest, struct ftl_app *app)
 {
@@ -123,7 +154,10 @@ static ftl_status_t parse_manifest(struct text manifest, struct ftl_app *app)
     app->memory_limit = FTL_APP_MEMORY_LIMIT;
     if (!get_text(manifest, "description", app->description, sizeof(app->description)) ||
         !get_text(manifest, "grants", app->grants, sizeof(app->grants)) ||
-        !get_text(manifest, "isolation", isolation, sizeof(isolation))) {
+        !get_text(manifest, "uses", app->uses, sizeof(app->uses)) ||
+        !get_text(manifest, "provides", app->provides, sizeof(app->provides)) ||
+        !get_text(manifest, "isolation", isolation, sizeof(isolation)) ||
+        !get_restart(manifest, app)) {
         return FTL_ERR_BAD_FORMAT;
     }
     if (isolation[0] != '\0' && !ftl_isolation_parse(isolation, &app->isolation)) {
@@ -174,4 +208,44 @@ ftl_status_t ftl_app_next(const struct ftl_bootimage *image, size_t *position, s
         }
     } while (!app_name(file.name, app->name));
     return parse_manifest(contents(image, &file), app);
+}
+
+static bool has_word(const char *words, const char *word)
+{
+    return text_has_word((struct text){ words, strlen(words) }, word);
+}
+
+bool ftl_app_is_granted(const struct ftl_app *app, const char *name)
+{
+    return strcmp(name, "console") == 0 || has_word(app->grants, name) ||
+           (strcmp(name, "names") == 0 && app->uses[0] != '\0') ||
+           (strcmp(name, "service") == 0 && app->provides[0] != '\0');
+}
+
+bool ftl_app_uses(const struct ftl_app *app, const char *protocol)
+{
+    return has_word(app->uses, protocol);
+}
+
+ftl_status_t ftl_app_next_service(const struct ftl_bootimage *image, size_t *position,
+                                  char protocol[FTL_NAME_MAX], char app[FTL_NAME_MAX])
+{
+    struct bootimage archive = { image->data, image->size };
+    struct bootimage_file file;
+    struct text key;
+    struct text value;
+    ftl_status_t status = bootimage_find(&archive, SERVICE_LIST, &file);
+    if (status != FTL_OK) {
+        return status;
+    }
+    struct text list = contents(image, &file);
+    struct text rest = { list.data + *position, list.size - *position };
+    status = manifest_next(&rest, &key, &value);
+    *position = list.size - rest.size;
+    if (status != FTL_OK) {
+        return status;
+    }
+    return text_copy(key, protocol, FTL_NAME_MAX) && text_copy(value, app, FTL_NAME_MAX)
+               ? FTL_OK
+               : FTL_ERR_BAD_FORMAT;
 }

@@ -11,8 +11,6 @@
 #include "app.h"
 #include "kernel/bootimage.h"
 
-#define ALWAYS_GRANTED "console"
-
 static const char *const program_suffixes[] = {
     [FTL_ISOLATION_SANDBOX] = ".sandbox",
     [FTL_ISOLATION_USER] = ".user",
@@ -141,12 +139,6 @@ static ftl_status_t grant(struct making *making, const struct ftl_spawn_handle *
     return FTL_OK;
 }
 
-static bool is_granted(const struct ftl_app *app, const char *name)
-{
-    struct text grants = { app->grants, strlen(app->grants) };
-    return strcmp(name, ALWAYS_GRANTED) == 0 || text_has_word(grants, name);
-}
-
 static ftl_status_t grant_all(struct making *making, const struct ftl_app *app,
                               const struct ftl_spawn_options *options)
 {
@@ -154,7 +146,7 @@ static ftl_status_t grant_all(struct making *making, const struct ftl_app *app,
         return FTL_ERR_LIMIT;
     }
     for (size_t i = 0; i < options->handle_count; i++) {
-        if (!is_granted(app, options->handles[i].name)) {
+        if (!ftl_app_is_granted(app, options->handles[i].name)) {
             continue;
         }
         ftl_status_t status = grant(making, &options->handles[i]);

@@ -9,6 +9,7 @@
 
 #include <ftl/ipc.h>
 #include <ftl/mainloop.h>
+#include <ftl/spawn.h>
 
 struct ftl_client {
     struct ftl_client *next;  /* of the server's clients, in no order; only to be read */
@@ -51,5 +52,26 @@ ftl_status_t ftl_server_add(struct ftl_server *server, ftl_handle_t channel,
 
 /* Closes the client's channel and forgets it; not from within one of its own handlers. */
 void ftl_server_drop(struct ftl_client *client);
+
+/*
+ * The main function of a service that init has started: serves the clients that come through the
+ * handle `service` of the environment, until that is closed or stopped. NOT_FOUND: there is no
+ * such handle.
+ */
+ftl_status_t ftl_service_run(struct ftl_server *server);
+
+/*
+ * For clients: connects to the service that provides the protocol, by way of the handle `names` of
+ * the environment. The channel is the caller's. Errors: NOT_SUPPORTED without that handle, and
+ * those of the name service (protocol `names`).
+ */
+ftl_status_t ftl_service_connect(const struct ftl_protocol *protocol, ftl_handle_t *channel);
+
+/*
+ * For those who start apps: a connection to the name service for the app, to be granted as `names`;
+ * FTL_HANDLE_INVALID when its manifest asks for none. `starter` is the caller's own connection.
+ */
+ftl_status_t ftl_service_names_for(ftl_handle_t starter, const struct ftl_app *app,
+                                   ftl_handle_t *names);
 
 #endif

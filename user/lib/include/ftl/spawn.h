@@ -36,11 +36,22 @@ struct ftl_bootimage {
  */
 ftl_status_t ftl_bootimage_open(struct ftl_bootimage *image, ftl_handle_t vmo);
 
+/* Whether init starts a service again when it has ended. */
+typedef enum {
+    FTL_RESTART_NEVER = 0,
+    FTL_RESTART_ON_FAILURE = 1, /* unless it ended with status 0 */
+    FTL_RESTART_ALWAYS = 2,
+} ftl_restart_t;
+
 /* What an app's manifest says. */
 struct ftl_app {
     char name[FTL_NAME_MAX];
     char description[FTL_APP_TEXT_MAX];
     char grants[FTL_APP_TEXT_MAX]; /* names of handles, apart by blanks */
+    char uses[FTL_APP_TEXT_MAX];   /* names of protocols it may connect to, apart by blanks */
+    char provides[FTL_NAME_MAX];   /* the protocol that it serves; empty: it is not a service */
+    ftl_restart_t restart;
+    uint32_t restart_limit; /* how often in a row; 0: without end */
     ftl_isolation_t isolation;
     uint64_t memory_limit; /* bytes */
 };
@@ -58,6 +69,22 @@ ftl_status_t ftl_app_find(const struct ftl_bootimage *image, const char *name, s
  * malformed from here on.
  */
 ftl_status_t ftl_app_next(const struct ftl_bootimage *image, size_t *position, struct ftl_app *app);
+
+/*
+ * Whether a process of the app gets the handle of this name, when its starter has it: the console,
+ * what is in `grants`, `names` if it uses any protocol, `service` if it provides one.
+ */
+bool ftl_app_is_granted(const struct ftl_app *app, const char *name);
+
+/* Whether the app may connect to the protocol. */
+bool ftl_app_uses(const struct ftl_app *app, const char *protocol);
+
+/*
+ * Reads the next line of the boot image's list of services, which app provides which protocol; set
+ * *position to 0 at first. NOT_FOUND after the last one, BAD_FORMAT when the list is malformed.
+ */
+ftl_status_t ftl_app_next_service(const struct ftl_bootimage *image, size_t *position,
+                                  char protocol[FTL_NAME_MAX], char app[FTL_NAME_MAX]);
 
 /* Parses "user" or "sandbox". */
 bool ftl_isolation_parse(const char *text, ftl_isolation_t *isolation);
@@ -86,9 +113,8 @@ struct ftl_spawn_options {
     size_t arg_count;
     const char *const *vars; /* "NAME=value" */
     size_t var_count;
-    const struct ftl_spawn_handle
-        *handles;        /* offered: "console", and what the app asks for, is granted */
-    size_t handle_count; /* at most FTL_SPAWN_HANDLES_MAX */
+    const struct ftl_spawn_handle *handles; /* offered; granted as ftl_app_is_granted() says */
+    size_t handle_count;                    /* at most FTL_SPAWN_HANDLES_MAX */
 };
 
 /*

@@ -7,6 +7,8 @@
 
 #include <ftl/environ_format.h>
 
+#include "arch/platform.h"
+
 #include "kernel/code.h"
 #include "kernel/handle.h"
 #include "kernel/hart.h"
@@ -470,9 +472,51 @@ struct call_result sys_vmo_create(uint64_t size)
                        : call_give_handle(&vmo->object, FTL_RIGHTS_ALL);
 }
 
+struct call_result sys_vmo_create_contiguous(uint64_t size)
+{
+    if (size == 0 || size > FTL_VMO_CONTIGUOUS_MAX) {
+        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    }
+    struct vmo *vmo = vmo_create_contiguous(size, process_current()->account);
+    return vmo == NULL ? call_status(FTL_ERR_NO_MEMORY)
+                       : call_give_handle(&vmo->object, FTL_RIGHTS_ALL);
+}
+
+struct call_result sys_vmo_create_physical(struct system *system, uint64_t address, uint64_t size)
+{
+    (void)system;
+    if (!IS_ALIGNED(address | size, PAGE_SIZE) || size == 0 || size > VMO_SIZE_MAX ||
+        address > BOOT_PHYSICAL_LIMIT - size) {
+        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    }
+    if (kernel_uses(address, size)) {
+        return call_status(FTL_ERR_MISSING_RIGHT);
+    }
+    struct vmo *vmo = vmo_create_device(address, size, process_current()->account);
+    return vmo == NULL ? call_status(FTL_ERR_NO_MEMORY)
+                       : call_give_handle(&vmo->object, FTL_RIGHTS_ALL & ~FTL_RIGHT_EXECUTE);
+}
+
+struct call_result sys_vmo_physical_address(struct vmo *vmo, uint64_t offset)
+{
+    if (vmo->kind == FTL_VMO_ANONYMOUS) {
+        return call_status(FTL_ERR_NOT_SUPPORTED);
+    }
+    return offset < vmo_size(vmo) ? call_value(vmo->base + offset)
+                                  : call_status(FTL_ERR_OUT_OF_RANGE);
+}
+
+struct call_result sys_vmo_resize(struct vmo *vmo, uint64_t size)
+{
+    if (size == 0 || size > VMO_SIZE_MAX) {
+        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    }
+    return call_status(vmo_resize(vmo, size));
+}
+
 struct call_result sys_vmo_size(struct vmo *vmo)
 {
-    return call_value(vmo->size);
+    return call_value(vmo_size(vmo));
 }
 
 /* Copies up to COPY_MAX bytes between the VMO and the current process. */
@@ -541,7 +585,8 @@ static struct call_result vmo_copy_resume(struct thread *thread)
 
 static struct call_result vmo_copy_checked(struct vmo_copy copy)
 {
-    if (copy.offset > copy.vmo->size || copy.size > copy.vmo->size - copy.offset) {
+    uint64_t end = vmo_size(copy.vmo);
+    if (copy.offset > end || copy.size > end - copy.offset) {
         return call_status(FTL_ERR_OUT_OF_RANGE);
     }
     return vmo_copy(copy);

@@ -44,7 +44,7 @@ static ftl_status_t check_layout(const struct image_file *file,
         !is_within(FTL_GATE_SIZE, layout->memory_size, layout->image_size)) {
         return FTL_ERR_INVALID_ARGUMENT;
     }
-    return is_within(file->offset, file->size, file->vmo->size) &&
+    return is_within(file->offset, file->size, vmo_size(file->vmo)) &&
                    is_within(layout->file_offset, layout->file_size, file->size) &&
                    is_within(layout->claims_offset, layout->claims_size, file->size)
                ? FTL_OK

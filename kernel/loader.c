@@ -128,7 +128,8 @@ static ftl_status_t check_isa(const struct process *process, const struct elf_im
 
 ftl_status_t loader_load(struct process *process, const struct image_file *file, vaddr_t *entry)
 {
-    if (file->offset > file->vmo->size || file->size > file->vmo->size - file->offset) {
+    uint64_t end = vmo_size(file->vmo);
+    if (file->offset > end || file->size > end - file->offset) {
         return FTL_ERR_OUT_OF_RANGE;
     }
     struct image_file copy = *file;

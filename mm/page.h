@@ -51,7 +51,8 @@ struct page *page_alloc_zeroed(unsigned order);
 void page_free(struct page *page, unsigned order);
 
 paddr_t page_to_phys(const struct page *page);
-struct page *phys_to_page(paddr_t address); /* NULL outside the managed range */
+struct page *phys_to_page(paddr_t address);       /* NULL outside the managed range */
+bool page_is_managed(paddr_t start, paddr_t end); /* whether any of the range is */
 void *page_to_virt(const struct page *page);
 struct page *virt_to_page(const void *address); /* of a direct-map address; NULL as above */
 

@@ -99,11 +99,17 @@ release_account:
     return NULL;
 }
 
-static void mapping_free(struct vmspace *vmspace, struct mapping *mapping)
+/* Frees a mapping that has no VMO. */
+static void mapping_discard(struct vmspace *vmspace, struct mapping *mapping)
 {
-    object_put(&mapping->vmo->object);
     slab_free(&mapping_cache, mapping);
     account_release(vmspace->account, sizeof(*mapping));
+}
+
+static void mapping_free(struct vmspace *vmspace, struct mapping *mapping)
+{
+    vmo_unpin(mapping->vmo);
+    mapping_discard(vmspace, mapping);
 }
 
 static void mappings_free(struct vmspace *vmspace, struct list *mappings)
@@ -262,7 +268,7 @@ void vmspace_leave(struct vmspace *vmspace, const struct process *process)
         if (mapping->owner == process) {
             list_remove(&mapping->link);
             list_push_back(&removed, &mapping->link);
-            /* Whole mappings, 4 KiB pages: nothing has to be split, so it cannot fail. */
+            /* Whole mappings: nothing has to be split, so it cannot fail. */
             page_table_unmap(&vmspace->table, mapping->start, mapping->end - mapping->start, NULL,
                              NULL);
         }
@@ -298,24 +304,38 @@ static bool valid_range(const struct vmspace *vmspace, vaddr_t address, size_t s
            address < vmspace->end && size <= vmspace->end - address;
 }
 
-/* The lowest free range of `size` with `guard` free on both sides; 0 when there is none. */
-static vaddr_t find_room(struct vmspace *vmspace, size_t size, size_t guard)
+/* Whether `size` bytes with `guard` free after them fit between address and end. */
+static bool fits(vaddr_t address, vaddr_t end, size_t size, size_t guard)
 {
-    if (size > vmspace->end - vmspace->start ||
-        guard > (vmspace->end - vmspace->start - size) / 2) {
-        return 0;
-    }
-    size_t whole = size + 2 * guard;
-    vaddr_t candidate = vmspace->start;
+    return address < end && size <= end - address && guard <= end - address - size;
+}
+
+/* The lowest free and aligned range of `size` with `guard` free on both sides; 0: there is none. */
+static vaddr_t find_aligned(struct vmspace *vmspace, size_t size, size_t guard, size_t align)
+{
+    vaddr_t candidate = ALIGN_UP(vmspace->start + guard, align);
     struct mapping *mapping;
     LIST_FOR_EACH(mapping, &vmspace->mappings, struct mapping, link)
     {
-        if (mapping->start - candidate >= whole) {
+        if (fits(candidate, mapping->start, size, guard)) {
             break;
         }
-        candidate = mapping->end;
+        candidate = ALIGN_UP(mapping->end + guard, align);
     }
-    return vmspace->end - candidate >= whole ? candidate + guard : 0;
+    return fits(candidate, vmspace->end, size, guard) ? candidate : 0;
+}
+
+/* The same, aligned so that it may have 2 MiB pages if that can be. */
+static vaddr_t find_room(struct vmspace *vmspace, size_t size, size_t guard)
+{
+    if (guard > vmspace->end - vmspace->start) {
+        return 0;
+    }
+    vaddr_t found = 0;
+    if (size >= MEGAPAGE_SIZE) {
+        found = find_aligned(vmspace, size, guard, MEGAPAGE_SIZE);
+    }
+    return found != 0 ? found : find_aligned(vmspace, size, guard, PAGE_SIZE);
 }
 
 bool vmspace_find_room(struct vmspace *vmspace, size_t size, size_t guard, vaddr_t *address)
@@ -326,9 +346,9 @@ bool vmspace_find_room(struct vmspace *vmspace, size_t size, size_t guard, vaddr
     return *address != 0;
 }
 
-static void insert(struct vmspace *vmspace, struct mapping *mapping)
+/* Puts a mapping before the one above it, if there is any. */
+static void insert(struct vmspace *vmspace, struct mapping *mapping, struct mapping *above)
 {
-    struct mapping *above = find_at_or_above(vmspace, mapping->start);
     struct list *next = above == NULL ? &vmspace->mappings : &above->link;
     list_insert_between(&mapping->link, next->prev, next);
 }
@@ -351,6 +371,65 @@ static bool valid_permissions(unsigned permissions)
            (permissions & (FTL_MAP_WRITE | FTL_MAP_EXEC)) != (FTL_MAP_WRITE | FTL_MAP_EXEC);
 }
 
+static unsigned mmu_permissions(const struct vmspace *vmspace, unsigned permissions)
+{
+    unsigned mmu = MMU_READ; /* code is readable, and write without read is reserved (Sv39) */
+    mmu |= (permissions & FTL_MAP_WRITE) != 0 ? MMU_WRITE : 0;
+    mmu |= (permissions & FTL_MAP_EXEC) != 0 ? MMU_EXEC : 0;
+    mmu |= vmspace->isolation == FTL_ISOLATION_USER ? MMU_USER : 0;
+    return mmu;
+}
+
+/* Memory that is there anyway, in one piece, is mapped at once, with the largest pages. */
+static bool map_eagerly(struct vmspace *vmspace, const struct mapping *mapping)
+{
+    return mapping->vmo->kind == FTL_VMO_ANONYMOUS || mapping->permissions == 0 ||
+           page_table_map(&vmspace->table, mapping->start, mapping->vmo->base + mapping->offset,
+                          mapping->end - mapping->start,
+                          mmu_permissions(vmspace, mapping->permissions));
+}
+
+/* The lock is held; on success the mapping takes over the caller's pin of the VMO. */
+static ftl_status_t map_pinned(struct vmspace *vmspace, const struct map_request *request,
+                               vaddr_t *mapped)
+{
+    vaddr_t address = request->address;
+    if (address == 0) {
+        address = find_room(vmspace, request->size, request->guard);
+        if (address == 0) {
+            return FTL_ERR_NO_MEMORY;
+        }
+    } else if (!valid_range(vmspace, address, request->size)) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    struct mapping *above = find_at_or_above(vmspace, address);
+    if (above != NULL && above->start < address + request->size) {
+        return FTL_ERR_EXISTS;
+    }
+    struct mapping *mapping = mapping_new(vmspace);
+    if (mapping == NULL) {
+        return FTL_ERR_NO_MEMORY;
+    }
+    mapping->start = address;
+    mapping->end = address + request->size;
+    mapping->vmo = request->vmo;
+    mapping->offset = request->offset;
+    mapping->permissions = (uint8_t)request->permissions;
+    mapping->permissions_max = (uint8_t)request->permissions_max;
+    mapping->code = request->code;
+    mapping->owner = request->owner;
+    if (!map_eagerly(vmspace, mapping)) {
+        /* A thread may have used the part that was mapped for a moment. */
+        tlb_flush(harts_using(vmspace), mapping->start, request->size);
+        mapping_discard(vmspace, mapping);
+        return FTL_ERR_NO_MEMORY;
+    }
+    insert(vmspace, mapping, above);
+    vmspace->used = true;
+    *mapped = address;
+    return FTL_OK;
+}
+
 ftl_status_t vmspace_map(struct vmspace *vmspace, const struct map_request *request,
                          vaddr_t *mapped)
 {
@@ -358,62 +437,38 @@ ftl_status_t vmspace_map(struct vmspace *vmspace, const struct map_request *requ
         !IS_ALIGNED(request->size | request->offset, PAGE_SIZE) || request->size == 0) {
         return FTL_ERR_INVALID_ARGUMENT;
     }
-    if (request->offset > request->vmo->size ||
-        request->size > request->vmo->size - request->offset) {
-        return FTL_ERR_OUT_OF_RANGE;
-    }
-    if (request->address != 0 && !valid_range(vmspace, request->address, request->size)) {
-        return FTL_ERR_INVALID_ARGUMENT;
+    ftl_status_t status = vmo_pin(request->vmo, request->offset, request->size);
+    if (status != FTL_OK) {
+        return status;
     }
     spin_lock(&vmspace->lock);
-    vaddr_t address = request->address;
-    ftl_status_t status = FTL_ERR_NO_MEMORY;
-    if (address == 0) {
-        address = find_room(vmspace, request->size, request->guard);
-        if (address == 0) {
-            goto unlock;
-        }
-    }
-    struct mapping *above = find_at_or_above(vmspace, address);
-    if (above != NULL && above->start < address + request->size) {
-        status = FTL_ERR_EXISTS;
-        goto unlock;
-    }
-    struct mapping *mapping = mapping_new(vmspace);
-    if (mapping == NULL) {
-        goto unlock;
-    }
-    mapping->start = address;
-    mapping->end = address + request->size;
-    object_get(&request->vmo->object);
-    mapping->vmo = request->vmo;
-    mapping->offset = request->offset;
-    mapping->permissions = (uint8_t)request->permissions;
-    mapping->permissions_max = (uint8_t)request->permissions_max;
-    mapping->code = request->code;
-    mapping->owner = request->owner;
-    insert(vmspace, mapping);
-    vmspace->used = true;
-    *mapped = address;
-    status = FTL_OK;
-unlock:
+    status = map_pinned(vmspace, request, mapped);
     spin_unlock(&vmspace->lock);
+    if (status != FTL_OK) {
+        vmo_unpin(request->vmo);
+    }
     return status;
 }
 
-/* Cuts a mapping in two at an address inside it, so that the address starts a mapping. */
+/*
+ * Cuts a mapping in two at an address inside it, so that the address starts a mapping; a 2 MiB page
+ * there is cut too, since none may be in two mappings. False: no memory.
+ */
 static bool split(struct vmspace *vmspace, vaddr_t address)
 {
     struct mapping *low = find(vmspace, address);
     if (low == NULL || low->start == address) {
         return true;
     }
+    if (!page_table_split(&vmspace->table, address)) {
+        return false;
+    }
     struct mapping *high = mapping_new(vmspace);
     if (high == NULL) {
         return false;
     }
     *high = *low;
-    object_get(&high->vmo->object);
+    vmo_pin_more(high->vmo);
     high->start = address;
     high->offset += address - low->start;
     low->end = address;
@@ -460,21 +515,15 @@ ftl_status_t vmspace_unmap(struct vmspace *vmspace, vaddr_t address, size_t size
         }
     }
     if (!list_empty(&removed)) {
+        struct list tables = LIST_INIT(tables);
+        page_table_detach(&vmspace->table, address, size, &tables);
         tlb_flush(harts_using(vmspace), address, size);
+        page_table_free_detached(&vmspace->table, &tables);
     }
 unlock:
     spin_unlock(&vmspace->lock);
     mappings_free(vmspace, &removed);
     return status;
-}
-
-static unsigned mmu_permissions(const struct vmspace *vmspace, unsigned permissions)
-{
-    unsigned mmu = MMU_READ; /* code is readable, and write without read is reserved (Sv39) */
-    mmu |= (permissions & FTL_MAP_WRITE) != 0 ? MMU_WRITE : 0;
-    mmu |= (permissions & FTL_MAP_EXEC) != 0 ? MMU_EXEC : 0;
-    mmu |= vmspace->isolation == FTL_ISOLATION_USER ? MMU_USER : 0;
-    return mmu;
 }
 
 /* Whether [address, end) is mapped without holes, each mapping allowing `permissions`. */
@@ -558,7 +607,7 @@ static void describe(const struct mapping *mapping, struct ftl_mapping_info *inf
         .size = mapping->end - mapping->start,
         .offset = mapping->offset,
         .vmo = object_id(&mapping->vmo->object),
-        .kind = mapping->vmo->physical ? FTL_VMO_PHYSICAL : FTL_VMO_ANONYMOUS,
+        .kind = mapping->vmo->kind,
         .permissions = mapping->permissions,
         .permissions_max = mapping->permissions_max,
         .code = mapping->code,
@@ -585,6 +634,26 @@ void vmspace_list(struct vmspace *vmspace, struct ftl_mapping_list *list)
     spin_unlock(&vmspace->lock);
 }
 
+/* Maps the 2 MiB page around the address, where mapping, tables, VMO and memory allow one. */
+static bool fault_in_large(struct vmspace *vmspace, const struct mapping *mapping, vaddr_t page)
+{
+    vaddr_t start = ALIGN_DOWN(page, MEGAPAGE_SIZE);
+    if (start < mapping->start || mapping->end - start < MEGAPAGE_SIZE) {
+        return false;
+    }
+    uint64_t offset = mapping->offset + (start - mapping->start);
+    if (!IS_ALIGNED(offset, MEGAPAGE_SIZE) || !page_table_takes_megapage(&vmspace->table, start)) {
+        return false;
+    }
+    paddr_t pa = vmo_large_page(mapping->vmo, offset);
+    if (pa == 0 || !page_table_map(&vmspace->table, start, pa, MEGAPAGE_SIZE,
+                                   mmu_permissions(vmspace, mapping->permissions))) {
+        return false;
+    }
+    tlb_flush_local(page);
+    return true;
+}
+
 static ftl_status_t fault_in(struct vmspace *vmspace, vaddr_t page, unsigned access)
 {
     const struct mapping *mapping = find(vmspace, page);
@@ -596,6 +665,9 @@ static ftl_status_t fault_in(struct vmspace *vmspace, vaddr_t page, unsigned acc
     if (page_table_query(&vmspace->table, page, &pa, &present)) {
         /* Another hart was first, or this one's TLB is behind. */
         tlb_flush_local(page);
+        return FTL_OK;
+    }
+    if (fault_in_large(vmspace, mapping, page)) {
         return FTL_OK;
     }
     ftl_status_t status = FTL_OK;

@@ -20,6 +20,8 @@ static paddr_t image_load_address;
 static struct {
     struct spinlock lock; /* LOCK_KERNEL_MAP; protects next and the vmap part of the tables */
     vaddr_t next;         /* first address of the vmap area that was never used */
+    struct boot_range devices[MAP_DEVICE_MAX]; /* of map_device(): whole pages */
+    size_t device_count;
 } vmap = { .lock = SPINLOCK_INIT(LOCK_KERNEL_MAP), .next = VMAP_BASE };
 
 void kernel_image_set(paddr_t load_address)
@@ -144,15 +146,30 @@ volatile void *map_device(paddr_t address, size_t size)
     paddr_t start = ALIGN_DOWN(address, PAGE_SIZE);
     size_t length = ALIGN_UP(address + size, PAGE_SIZE) - start;
     spin_lock(&vmap.lock);
-    vaddr_t va = vmap_take(length);
+    vaddr_t va = vmap.device_count < MAP_DEVICE_MAX ? vmap_take(length) : 0;
     bool mapped = va != 0 && page_table_map(&kernel_page_table, va, start, length,
                                             MMU_READ | MMU_WRITE | MMU_GLOBAL);
+    if (mapped) {
+        vmap.devices[vmap.device_count++] = (struct boot_range){ start, start + length };
+    }
     spin_unlock(&vmap.lock);
     if (!mapped) {
         return NULL;
     }
     tlb_flush_local(va);
     return (volatile void *)(va + (address - start));
+}
+
+bool kernel_uses(paddr_t address, uint64_t size)
+{
+    paddr_t end = address + size;
+    bool used = page_is_managed(address, end);
+    spin_lock(&vmap.lock);
+    for (size_t i = 0; i < vmap.device_count; i++) {
+        used |= address < vmap.devices[i].end && vmap.devices[i].start < end;
+    }
+    spin_unlock(&vmap.lock);
+    return used;
 }
 
 uintptr_t map_stack(void)

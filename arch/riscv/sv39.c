@@ -193,36 +193,35 @@ static pte_t *table_below(struct page_table *table, pte_t *entry)
     return pte_table(*entry);
 }
 
-/* What page_table_map is doing: `done` bytes of the range are mapped. */
-struct mapping {
-    struct page_table *table;
-    vaddr_t va;
-    paddr_t pa;
-    size_t done;
-    pte_t bits;
-};
-
-/* Maps on to `end`, an offset in the range within what `entries` covers. False: out of memory. */
-static bool map_level(struct mapping *mapping, pte_t *entries, unsigned level, size_t end)
+/* Maps on within the table of 4 KiB pages that the entry for va is in. Returns how much. */
+static size_t map_pages(pte_t *entry, vaddr_t va, paddr_t pa, size_t size, pte_t bits)
 {
-    while (mapping->done < end) {
-        vaddr_t va = mapping->va + mapping->done;
-        paddr_t pa = mapping->pa + mapping->done;
-        size_t part = entry_part(va, end - mapping->done, level);
+    size_t part = entry_part(va, size, 1);
+    for (size_t done = 0; done < part; done += PAGE_SIZE) {
+        ASSERT(!pte_is_valid(*entry));
+        set_pte(entry++, make_pte(pa + done, bits));
+    }
+    return part;
+}
+
+/* Maps the start of the range: a leaf, or what one table of 4 KiB pages takes. Returns how much; 0:
+ * out of memory. */
+static size_t map_some(struct page_table *table, vaddr_t va, paddr_t pa, size_t size, pte_t bits)
+{
+    pte_t *entries = root_of(table);
+    for (unsigned level = LEVEL_ROOT; level > 0; level--) {
         pte_t *entry = &entries[level_index(va, level)];
-        if (part == level_size(level) && IS_ALIGNED(pa, level_size(level)) &&
+        if (IS_ALIGNED(va | pa, level_size(level)) && size >= level_size(level) &&
             !pte_is_valid(*entry)) {
-            set_pte(entry, make_pte(pa, mapping->bits));
-            mapping->done += part;
-            continue;
+            set_pte(entry, make_pte(pa, bits));
+            return level_size(level);
         }
-        ASSERT(level > 0); /* else the page is mapped already */
-        pte_t *below = table_below(mapping->table, entry);
-        if (below == NULL || !map_level(mapping, below, level - 1, mapping->done + part)) {
-            return false;
+        entries = table_below(table, entry);
+        if (entries == NULL) {
+            return 0;
         }
     }
-    return true;
+    return map_pages(&entries[level_index(va, 0)], va, pa, size, bits);
 }
 
 bool page_table_map(struct page_table *table, vaddr_t va, paddr_t pa, size_t size,
@@ -230,17 +229,16 @@ bool page_table_map(struct page_table *table, vaddr_t va, paddr_t pa, size_t siz
 {
     assert_range(va, size);
     ASSERT(IS_ALIGNED(pa, PAGE_SIZE));
-    struct mapping mapping = {
-        .table = table,
-        .va = va,
-        .pa = pa,
-        .bits = leaf_bits(permissions),
-    };
-    if (map_level(&mapping, root_of(table), LEVEL_ROOT, size)) {
-        return true;
+    pte_t bits = leaf_bits(permissions);
+    for (size_t done = 0; done < size;) {
+        size_t part = map_some(table, va + done, pa + done, size - done, bits);
+        if (part == 0) {
+            page_table_unmap(table, va, done, NULL, NULL); /* whole leaves: cannot fail */
+            return false;
+        }
+        done += part;
     }
-    page_table_unmap(table, va, mapping.done, NULL, NULL); /* whole leaves: cannot fail */
-    return false;
+    return true;
 }
 
 /* Finds the entry that ends the walk to va: a leaf or an invalid one. */
@@ -271,16 +269,16 @@ static bool split_leaf(struct page_table *table, pte_t *entry, unsigned level)
     return true;
 }
 
-/* Makes va a boundary between leaves, if it is mapped. False: out of memory. */
-static bool split_at(struct page_table *table, vaddr_t va)
+/* Makes va a boundary between leaves; *level is then that of the entry for it. False: out of
+ * memory. */
+static bool split_at(struct page_table *table, vaddr_t va, unsigned *level)
 {
     for (;;) {
-        unsigned level;
-        pte_t *entry = walk(table, va, &level);
-        if (!pte_is_valid(*entry) || IS_ALIGNED(va, level_size(level))) {
+        pte_t *entry = walk(table, va, level);
+        if (!pte_is_valid(*entry) || IS_ALIGNED(va, level_size(*level))) {
             return true;
         }
-        if (!split_leaf(table, entry, level)) {
+        if (!split_leaf(table, entry, *level)) {
             return false;
         }
     }
@@ -289,7 +287,19 @@ static bool split_at(struct page_table *table, vaddr_t va)
 /* va + size may be the end of the address space, 0, which is a boundary anyway. */
 static bool split_ends(struct page_table *table, vaddr_t va, size_t size)
 {
-    return split_at(table, va) && split_at(table, va + size);
+    unsigned level;
+    if (!split_at(table, va, &level)) {
+        return false;
+    }
+    bool in_one_table = level == 0 && entry_part(va, size, 1) == size;
+    return in_one_table || split_at(table, va + size, &level);
+}
+
+bool page_table_split(struct page_table *table, vaddr_t va)
+{
+    ASSERT(IS_ALIGNED(va, PAGE_SIZE) && is_canonical(va));
+    unsigned level;
+    return split_at(table, va, &level);
 }
 
 /* What to do with each leaf of a range. */
@@ -300,20 +310,19 @@ struct leaf_visitor {
     void *context;
 };
 
-/*
- * Visits the leaves in [va, va + size), a range within what `entries` covers that cuts through
- * none.
- */
-static void visit_leaves(const struct leaf_visitor *visitor, pte_t *entries, unsigned level,
+/* Visits the leaves in [va, va + size), a range that cuts through none. */
+static void visit_leaves(const struct leaf_visitor *visitor, const struct page_table *table,
                          vaddr_t va, size_t size)
 {
     while (size > 0) {
-        size_t part = entry_part(va, size, level);
-        pte_t *entry = &entries[level_index(va, level)];
-        if (pte_is_leaf(*entry)) {
-            visitor->visit(visitor, entry, level);
-        } else if (pte_is_valid(*entry)) {
-            visit_leaves(visitor, pte_table(*entry), level - 1, va, part);
+        unsigned level;
+        pte_t *entry = walk(table, va, &level);
+        size_t part = entry_part(va, size, level > 0 ? level : 1);
+        size_t leaves = level > 0 ? 1 : part / PAGE_SIZE; /* of this size, one after the other */
+        for (size_t i = 0; i < leaves; i++) {
+            if (pte_is_valid(entry[i])) {
+                visitor->visit(visitor, &entry[i], level);
+            }
         }
         va += part;
         size -= part;
@@ -337,7 +346,7 @@ bool page_table_unmap(struct page_table *table, vaddr_t va, size_t size,
         return false;
     }
     struct leaf_visitor visitor = { .visit = unmap_leaf, .release = release, .context = context };
-    visit_leaves(&visitor, root_of(table), LEVEL_ROOT, va, size);
+    visit_leaves(&visitor, table, va, size);
     return true;
 }
 
@@ -354,7 +363,7 @@ bool page_table_protect(struct page_table *table, vaddr_t va, size_t size, unsig
         return false;
     }
     struct leaf_visitor visitor = { .visit = protect_leaf, .bits = leaf_bits(permissions) };
-    visit_leaves(&visitor, root_of(table), LEVEL_ROOT, va, size);
+    visit_leaves(&visitor, table, va, size);
     return true;
 }
 
@@ -398,32 +407,31 @@ void page_table_copy_roots(struct page_table *table, const struct page_table *fr
     }
 }
 
-/* Moves the pages of the tables that these entries point to, and of those below, to the list. */
-static void detach_tables(pte_t *entries, struct list *pages)
-{
-    for (size_t i = 0; i < ENTRY_COUNT; i++) {
-        if (!pte_is_valid(entries[i])) {
-            continue;
-        }
-        ASSERT(!pte_is_leaf(entries[i]));
-        list_push_back(pages, &phys_to_page(pte_address(entries[i]))->link);
-        set_pte(&entries[i], 0);
-    }
-}
-
 void page_table_detach(struct page_table *table, vaddr_t va, size_t size, struct list *pages)
 {
     assert_range(va, size);
     while (size > 0) {
+        size_t part = entry_part(va, size, 1);
         pte_t root = root_of(table)[level_index(va, LEVEL_ROOT)];
-        size_t part = entry_part(va, size, LEVEL_ROOT);
-        ASSERT(part == level_size(LEVEL_ROOT) && !pte_is_leaf(root));
-        if (pte_is_valid(root)) {
-            detach_tables(pte_table(root), pages);
+        if (!pte_is_valid(root) || pte_is_leaf(root)) {
+            part = entry_part(va, size, LEVEL_ROOT);
+        } else {
+            pte_t *entry = &pte_table(root)[level_index(va, 1)];
+            if (part == level_size(1) && pte_is_valid(*entry)) {
+                ASSERT(!pte_is_leaf(*entry));
+                list_push_back(pages, &phys_to_page(pte_address(*entry))->link);
+                set_pte(entry, 0);
+            }
         }
         va += part;
         size -= part;
     }
+}
+
+bool page_table_takes_megapage(const struct page_table *table, vaddr_t va)
+{
+    unsigned level;
+    return !pte_is_valid(*walk(table, va, &level)) && level > 0;
 }
 
 void page_table_free_detached(struct page_table *table, struct list *pages)

@@ -6,7 +6,10 @@
 #include "arch/hart.h"
 #include "arch/internal.h"
 
-/* Above this many pages, one flush of everything is cheaper. */
+/*
+ * Above this many pages, one flush of everything is cheaper. It is also what drops cached pointers
+ * to tables, which page by page would stay: tables are only taken out with all of their 2 MiB.
+ */
 #define FLUSH_PAGES_MAX 64
 
 static void flush_all_local(void)
@@ -51,17 +54,18 @@ void tlb_flush_local(vaddr_t va)
 
 void tlb_flush(uint64_t hart_mask, vaddr_t va, size_t size)
 {
+    bool all = size > FLUSH_PAGES_MAX * PAGE_SIZE;
     memory_barrier();
-    if (size <= FLUSH_PAGES_MAX * PAGE_SIZE) {
+    if (all) {
+        flush_all_local();
+    } else {
         for (vaddr_t page = va; page < va + size; page += PAGE_SIZE) {
             tlb_flush_local(page);
         }
-    } else {
-        flush_all_local();
     }
     hart_mask &= other_harts();
     if (hart_mask != 0) {
-        sbi_remote_sfence(hart_mask, va, size);
+        sbi_remote_sfence(hart_mask, all ? 0 : va, all ? SIZE_MAX : size);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "calls_table.gen.h"
 #include "kernel/console.h"
 #include "kernel/system.h"
+#include "mm/page.h"
 
 #define FILLER 8 /* for arguments that do not matter */
 
@@ -372,6 +373,64 @@ static void mappings_of_another_process_can_be_listed(void **state)
     status_of(FTL_CALL_HANDLE_CLOSE, process, 0, 0);
 }
 
+static void memory_of_devices_takes_authority_and_is_no_ram(void **state)
+{
+    (void)state;
+    ftl_handle_t system = core_handle(caller, objects[OBJECT_SYSTEM], FTL_RIGHTS_ALL);
+    const paddr_t ram = page_to_phys(virt_to_page(sim_access(memory, FTL_MAP_READ)));
+    const paddr_t free = 0x101000;
+    const struct {
+        uint64_t address, size;
+        int64_t status;
+    } tries[] = {
+        { free, 0, FTL_ERR_INVALID_ARGUMENT },
+        { free + 8, PAGE_SIZE, FTL_ERR_INVALID_ARGUMENT },
+        { free, 100, FTL_ERR_INVALID_ARGUMENT },
+        { (uint64_t)1 << 56, PAGE_SIZE, FTL_ERR_INVALID_ARGUMENT },
+        { UINT64_MAX - PAGE_SIZE + 1, PAGE_SIZE, FTL_ERR_INVALID_ARGUMENT },
+        { ram, PAGE_SIZE, FTL_ERR_MISSING_RIGHT },
+        { ram - GIB, 2 * GIB, FTL_ERR_MISSING_RIGHT },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
+        assert_int_equal(
+            status_of(FTL_CALL_VMO_CREATE_PHYSICAL, system, tries[i].address, tries[i].size),
+            tries[i].status);
+    }
+    struct call_result vmo =
+        core_call(FTL_CALL_VMO_CREATE_PHYSICAL, system, free, 2 * PAGE_SIZE, 0, 0, 0);
+    assert_int_equal(vmo.status, FTL_OK);
+    struct call_result address =
+        core_call(FTL_CALL_VMO_PHYSICAL_ADDRESS, vmo.value, PAGE_SIZE + 4, 0, 0, 0, 0);
+    assert_int_equal(address.value, free + PAGE_SIZE + 4);
+    assert_int_equal(status_of(FTL_CALL_VMO_PHYSICAL_ADDRESS, vmo.value, 2 * PAGE_SIZE, 0),
+                     FTL_ERR_OUT_OF_RANGE);
+    assert_int_equal(status_of(FTL_CALL_VMO_RESIZE, vmo.value, PAGE_SIZE, 0),
+                     FTL_ERR_NOT_SUPPORTED);
+    status_of(FTL_CALL_HANDLE_CLOSE, vmo.value, 0, 0);
+    status_of(FTL_CALL_HANDLE_CLOSE, system, 0, 0);
+}
+
+static void sizes_of_vmos_are_checked(void **state)
+{
+    (void)state;
+    ftl_handle_t vmo = core_handle(caller, objects[OBJECT_VMO], FTL_RIGHTS_ALL);
+    assert_int_equal(status_of(FTL_CALL_VMO_RESIZE, vmo, 0, 0), FTL_ERR_INVALID_ARGUMENT);
+    assert_int_equal(status_of(FTL_CALL_VMO_RESIZE, vmo, UINT64_MAX, 0), FTL_ERR_INVALID_ARGUMENT);
+    assert_int_equal(status_of(FTL_CALL_VMO_RESIZE, vmo, PAGE_SIZE + 1, 0), FTL_OK);
+    assert_int_equal(core_call(FTL_CALL_VMO_SIZE, vmo, 0, 0, 0, 0, 0).value, 2 * PAGE_SIZE);
+    assert_int_equal(status_of(FTL_CALL_VMO_PHYSICAL_ADDRESS, vmo, 0, 0), FTL_ERR_NOT_SUPPORTED);
+    assert_int_equal(status_of(FTL_CALL_VMO_CREATE_CONTIGUOUS, 0, 0, 0), FTL_ERR_INVALID_ARGUMENT);
+    assert_int_equal(status_of(FTL_CALL_VMO_CREATE_CONTIGUOUS, FTL_VMO_CONTIGUOUS_MAX + 1, 0, 0),
+                     FTL_ERR_INVALID_ARGUMENT);
+    struct call_result block =
+        core_call(FTL_CALL_VMO_CREATE_CONTIGUOUS, 3 * PAGE_SIZE, 0, 0, 0, 0, 0);
+    assert_int_equal(block.status, FTL_OK);
+    uint64_t first = core_call(FTL_CALL_VMO_PHYSICAL_ADDRESS, block.value, 0, 0, 0, 0, 0).value;
+    assert_true(IS_ALIGNED(first, 4 * PAGE_SIZE));
+    status_of(FTL_CALL_HANDLE_CLOSE, block.value, 0, 0);
+    status_of(FTL_CALL_HANDLE_CLOSE, vmo, 0, 0);
+}
+
 static void handle_limit_is_set_and_seen(void **state)
 {
     (void)state;
@@ -502,6 +561,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(mappings_of_another_process_can_be_listed, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(memory_of_devices_takes_authority_and_is_no_ram, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(sizes_of_vmos_are_checked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(handle_limit_is_set_and_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(duplicate_only_takes_rights_away, set_up, tear_down),
         cmocka_unit_test_setup_teardown(check_tells_type_and_rights_of_a_handle, set_up, tear_down),

@@ -287,8 +287,8 @@ static void every_failure_while_loading_and_starting_leaves_nothing(void **state
     sim_image_code = image_exits;
     for (unsigned isolation = 0; isolation < 2; isolation++) {
         assert_true(until_it_works(isolation, fail_allocation, allocate_again) > 10);
-        assert_true(until_it_works(isolation, fail_page, host_memory_restore) > 6);
-        assert_true(until_it_works(isolation, limit_memory, nothing) > 50);
+        assert_true(until_it_works(isolation, fail_page, host_memory_restore) > 4);
+        assert_true(until_it_works(isolation, limit_memory, nothing) > 30);
     }
 }
 

@@ -335,6 +335,49 @@ static void mmu_copied_roots_share_what_is_below(void **state)
     page_table_destroy(&other);
 }
 
+static void mmu_megapage_is_taken_where_nothing_is(void **state)
+{
+    (void)state;
+    assert_true(page_table_takes_megapage(&table, BASE));
+    assert_true(page_table_map(&table, BASE + 4 * PAGE_SIZE, 0, PAGE_SIZE, RW));
+    assert_false(page_table_takes_megapage(&table, BASE));
+    assert_true(page_table_takes_megapage(&table, BASE + MEGAPAGE_SIZE));
+    assert_true(page_table_map(&table, BASE + MEGAPAGE_SIZE, 0, MEGAPAGE_SIZE, RW));
+    assert_false(page_table_takes_megapage(&table, BASE + MEGAPAGE_SIZE));
+    /* An empty table is in the way until it is taken out: with all that it is for, only. */
+    struct list pages = LIST_INIT(pages);
+    assert_true(page_table_unmap(&table, BASE, MEGAPAGE_SIZE, NULL, NULL));
+    assert_false(page_table_takes_megapage(&table, BASE));
+    page_table_detach(&table, BASE, MEGAPAGE_SIZE - PAGE_SIZE, &pages);
+    assert_true(list_empty(&pages));
+    page_table_detach(&table, BASE, MEGAPAGE_SIZE, &pages);
+    page_table_free_detached(&table, &pages);
+    assert_true(page_table_takes_megapage(&table, BASE));
+    assert_mapped(BASE + MEGAPAGE_SIZE, 0, RW);
+}
+
+static void mmu_split_makes_a_boundary_and_changes_no_meaning(void **state)
+{
+    (void)state;
+    vaddr_t inside = BASE + MEGAPAGE_SIZE + 3 * PAGE_SIZE;
+    assert_true(page_table_map(&table, BASE, 4 * GIB, 2 * MEGAPAGE_SIZE, RX));
+    size_t used = account.used;
+    assert_true(page_table_split(&table, BASE + MEGAPAGE_SIZE)); /* it is one */
+    assert_true(page_table_split(&table, BASE - PAGE_SIZE));     /* nothing is there */
+    assert_int_equal(account.used, used);
+    host_memory_exhaust(0);
+    assert_false(page_table_split(&table, inside));
+    host_memory_restore();
+    assert_true(page_table_split(&table, inside));
+    assert_int_equal(account.used, used + PAGE_SIZE);
+    for (vaddr_t va = BASE; va < BASE + 2 * MEGAPAGE_SIZE; va += PAGE_SIZE) {
+        assert_mapped(va, 4 * GIB + va - BASE, RX);
+    }
+    host_memory_exhaust(0); /* cutting there needs none any more */
+    assert_true(page_table_unmap(&table, inside, PAGE_SIZE, NULL, NULL));
+    host_memory_restore();
+}
+
 static void mmu_detach_takes_all_tables_but_those_of_the_roots(void **state)
 {
     (void)state;
@@ -499,6 +542,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(mmu_new_table_shares_the_kernels_upper_half, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(mmu_copied_roots_share_what_is_below, setup, teardown),
+        cmocka_unit_test_setup_teardown(mmu_megapage_is_taken_where_nothing_is, setup, teardown),
+        cmocka_unit_test_setup_teardown(mmu_split_makes_a_boundary_and_changes_no_meaning, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(mmu_detach_takes_all_tables_but_those_of_the_roots, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(mmu_random_operations_agree_with_a_flat_map, setup,

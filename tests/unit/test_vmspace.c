@@ -8,11 +8,12 @@
 #include "host/memory.h"
 #include "mm/page.h"
 
-#define PAGES     48 /* of the model's range */
-#define VMOS      3
-#define VMO_PAGES 16
-#define STEPS     4000
-#define CHECKS    6 /* accesses after each step */
+#define PAGES          48 /* of the model's range */
+#define VMOS           3
+#define VMO_PAGES      16
+#define STEPS          4000
+#define TREE_NODE_SIZE 520 /* of a VMO's page tree */
+#define CHECKS         6   /* accesses after each step */
 
 /* What the model knows of a page of the range. */
 struct model_page {
@@ -151,7 +152,7 @@ static uint64_t charged_without_tables(void)
             bytes += touched[i][j] ? PAGE_SIZE : 0;
             any |= touched[i][j];
         }
-        bytes += any ? PAGE_SIZE : 0; /* the tree's one node */
+        bytes += any ? TREE_NODE_SIZE : 0; /* the one there is */
     }
     return bytes;
 }
@@ -355,6 +356,155 @@ static void bad_ranges_and_permissions_are_refused(void **state)
     tear_down();
 }
 
+/* --- 2 MiB pages, and memory that is there --- */
+
+static vaddr_t map_all(struct vmo *vmo, vaddr_t address)
+{
+    struct map_request request = { .vmo = vmo,
+                                   .size = vmo_size(vmo),
+                                   .address = address,
+                                   .permissions = FTL_MAP_READ | FTL_MAP_WRITE,
+                                   .permissions_max = FTL_MAP_READ | FTL_MAP_WRITE,
+                                   .owner = process };
+    vaddr_t mapped;
+    assert_int_equal(vmspace_map(vmspace, &request, &mapped), FTL_OK);
+    return mapped;
+}
+
+/* Whether one leaf maps the 2 MiB: only then are all of its pages there, one after the other. */
+static bool is_one_piece(vaddr_t address)
+{
+    paddr_t first, pa;
+    unsigned permissions;
+    bool whole = page_table_query(&vmspace->table, address, &first, &permissions) &&
+                 IS_ALIGNED(first, MEGAPAGE_SIZE);
+    for (size_t offset = 0; whole && offset < MEGAPAGE_SIZE; offset += PAGE_SIZE) {
+        whole = page_table_query(&vmspace->table, address + offset, &pa, &permissions) &&
+                pa == first + offset;
+    }
+    return whole;
+}
+
+static void check_large_pages(ftl_isolation_t isolation)
+{
+    struct core_counts before = core_count();
+    set_up(isolation);
+    struct vmo *vmo = vmo_create(2 * MEGAPAGE_SIZE + PAGE_SIZE, process->account);
+    vaddr_t at = map_all(vmo, 0);
+    assert_true(IS_ALIGNED(at, MEGAPAGE_SIZE));
+    *(char *)sim_access(at + MEGAPAGE_SIZE + 5, FTL_MAP_WRITE) = 1;
+    assert_true(is_one_piece(at + MEGAPAGE_SIZE));
+    assert_false(is_one_piece(at));
+    *(char *)sim_access(at + 2 * MEGAPAGE_SIZE, FTL_MAP_WRITE) = 2; /* the odd page */
+
+    /* A second mapping out of step sees the same memory in small pages. */
+    vaddr_t second = map_all(vmo, at + 4 * MEGAPAGE_SIZE + PAGE_SIZE);
+    assert_int_equal(*(char *)sim_access(second + MEGAPAGE_SIZE + 5, FTL_MAP_READ), 1);
+    assert_int_equal(vmspace_unmap(vmspace, second, vmo_size(vmo)), FTL_OK);
+
+    /* A hole in the large page leaves the rest as it is; protection can be for a part, too. */
+    vaddr_t hole = at + MEGAPAGE_SIZE + 8 * PAGE_SIZE;
+    *(char *)sim_access(hole + PAGE_SIZE, FTL_MAP_WRITE) = 3;
+    assert_int_equal(vmspace_unmap(vmspace, hole, PAGE_SIZE), FTL_OK);
+    assert_int_equal(vmspace_protect(vmspace, at + MEGAPAGE_SIZE, PAGE_SIZE, FTL_MAP_READ), FTL_OK);
+    assert_null(sim_access(hole, FTL_MAP_READ));
+    assert_null(sim_access(at + MEGAPAGE_SIZE + 5, FTL_MAP_WRITE));
+    assert_int_equal(*(char *)sim_access(at + MEGAPAGE_SIZE + 5, FTL_MAP_READ), 1);
+    assert_int_equal(*(char *)sim_access(hole + PAGE_SIZE, FTL_MAP_WRITE), 3);
+    sim_check_tlbs();
+    object_put(&vmo->object);
+    tear_down();
+    core_check_counts(&before);
+}
+
+static void large_pages_behave_as_small_ones(void **state)
+{
+    (void)state;
+    check_large_pages(FTL_ISOLATION_USER);
+    check_large_pages(FTL_ISOLATION_SANDBOX);
+}
+
+static void range_can_have_a_large_page_after_small_ones(void **state)
+{
+    (void)state;
+    set_up(FTL_ISOLATION_USER);
+    vaddr_t at = ALIGN_UP(base, MEGAPAGE_SIZE);
+    struct vmo *vmo = vmo_create(MEGAPAGE_SIZE, process->account);
+    map_all(vmos[0], at);
+    assert_non_null(sim_access(at + PAGE_SIZE, FTL_MAP_WRITE));
+    uint64_t used = process->account->used;
+    assert_int_equal(vmspace_unmap(vmspace, at, MEGAPAGE_SIZE), FTL_OK);
+    assert_int_equal(process->account->used, used - sizeof(struct mapping) - PAGE_SIZE);
+    map_all(vmo, at);
+    assert_non_null(sim_access(at + PAGE_SIZE, FTL_MAP_WRITE));
+    assert_true(is_one_piece(at));
+    object_put(&vmo->object);
+    tear_down();
+}
+
+/* Whatever fails while a large page is cut, process and memory end well. */
+static void cutting_a_large_page_without_memory_is_an_error(void **state)
+{
+    (void)state;
+    struct core_counts before = core_count();
+    for (size_t left = 0; left < 3; left++) {
+        for (long budget = 0; budget < 4; budget++) {
+            set_up(FTL_ISOLATION_USER);
+            struct vmo *vmo = vmo_create(MEGAPAGE_SIZE, process->account);
+            vaddr_t at = map_all(vmo, ALIGN_UP(base, MEGAPAGE_SIZE));
+            assert_non_null(sim_access(at, FTL_MAP_WRITE));
+            host_memory_exhaust(left);
+            host_alloc_budget = budget;
+            ftl_status_t status =
+                vmspace_unmap(vmspace, at + 7 * PAGE_SIZE, MEGAPAGE_SIZE - 9 * PAGE_SIZE);
+            host_alloc_budget = -1;
+            host_memory_restore();
+            assert_int_equal(status, left >= 1 && budget >= 2 ? FTL_OK : FTL_ERR_NO_MEMORY);
+            assert_non_null(sim_access(at + 6 * PAGE_SIZE, FTL_MAP_READ));
+            assert_int_equal(sim_access(at + 7 * PAGE_SIZE, FTL_MAP_READ) == NULL,
+                             status == FTL_OK);
+            object_put(&vmo->object);
+            tear_down();
+            core_check_counts(&before);
+        }
+    }
+}
+
+static void memory_that_is_there_is_mapped_at_once(void **state)
+{
+    (void)state;
+    struct core_counts before = core_count();
+    for (unsigned isolation = 0; isolation < 2; isolation++) {
+        set_up((ftl_isolation_t)isolation);
+        struct vmo *vmo = vmo_create_contiguous(MEGAPAGE_SIZE, process->account);
+        vaddr_t at = map_all(vmo, 0);
+        assert_true(is_one_piece(at));
+        *(char *)sim_access(at + 5, FTL_MAP_WRITE) = 9;
+        char byte;
+        assert_int_equal(vmo_read(vmo, 5, &byte, 1), FTL_OK);
+        assert_int_equal(byte, 9);
+        struct vmo *device = vmo_create_device(0x101000, PAGE_SIZE, process->account);
+        vaddr_t registers = map_all(device, 0);
+        paddr_t pa;
+        unsigned permissions;
+        assert_true(page_table_query(&vmspace->table, registers, &pa, &permissions));
+        assert_int_equal(pa, 0x101000);
+        object_put(&device->object);
+        object_put(&vmo->object);
+        host_memory_exhaust(0);
+        vmo = vmo_create_device(0x102000, PAGE_SIZE, process->account);
+        struct map_request request = { .vmo = vmo,
+                                       .size = PAGE_SIZE,
+                                       .address = at + GIB, /* needs tables */
+                                       .permissions = FTL_MAP_READ };
+        assert_int_equal(vmspace_map(vmspace, &request, &registers), FTL_ERR_NO_MEMORY);
+        host_memory_restore();
+        object_put(&vmo->object);
+        tear_down();
+        core_check_counts(&before);
+    }
+}
+
 static void mappings_are_listed_part_by_part(void **state)
 {
     (void)state;
@@ -521,6 +671,10 @@ int main(void)
         cmocka_unit_test(every_missing_page_is_an_error_and_leaves_nothing),
         cmocka_unit_test(every_limit_is_an_error_and_leaves_nothing),
         cmocka_unit_test(bad_ranges_and_permissions_are_refused),
+        cmocka_unit_test(large_pages_behave_as_small_ones),
+        cmocka_unit_test(range_can_have_a_large_page_after_small_ones),
+        cmocka_unit_test(cutting_a_large_page_without_memory_is_an_error),
+        cmocka_unit_test(memory_that_is_there_is_mapped_at_once),
         cmocka_unit_test(mappings_are_listed_part_by_part),
         cmocka_unit_test(mappings_go_with_their_owner_and_stay_with_others),
         cmocka_unit_test(window_runs_out_and_comes_back),

@@ -655,6 +655,12 @@ paddr_t gate_page(void)
     return sim.gate;
 }
 
+/* The simulated machine has no devices to map. */
+bool kernel_uses(paddr_t address, uint64_t size)
+{
+    return page_is_managed(address, address + size);
+}
+
 paddr_t kernel_image_start(void)
 {
     return 0;

@@ -22,6 +22,7 @@ add_library(ftl_unit_core STATIC
     ${core}/kernel/thread_calls.c
     ${core}/kernel/timer_queue.c
     ${core}/mm/account.c
+    ${core}/mm/page_tree.c
     ${core}/mm/vmo.c
     ${core}/mm/vmspace.c
     ${FTL_GENERATED}/calls.gen.c)

@@ -76,6 +76,15 @@ bool page_table_unmap(struct page_table *table, vaddr_t va, size_t size,
 bool page_table_protect(struct page_table *table, vaddr_t va, size_t size, unsigned permissions);
 
 /*
+ * Makes va a boundary between leaves, splitting a larger one that maps it; false: no memory for
+ * that.
+ */
+bool page_table_split(struct page_table *table, vaddr_t va);
+
+/* Whether map would map the 2 MiB at va, aligned, by one leaf. */
+bool page_table_takes_megapage(const struct page_table *table, vaddr_t va);
+
+/*
  * Finds the leaf that maps va: its physical address for va and its permissions. False when
  * unmapped.
  */
@@ -87,11 +96,11 @@ bool page_table_query(const struct page_table *table, vaddr_t va, paddr_t *pa,
  * comes below them.
  */
 bool page_table_prepare_roots(struct page_table *table, vaddr_t va, size_t size);
+
 /*
- * Takes the table pages that lie below the tables which the root entries of [va, va + size), whole
- * gigapages, point to out of the table; nothing may be mapped there. Those tables stay, empty,
- * since copies of the root share them. The pages go back to the allocator by
- * page_table_free_detached(), when no TLB may hold a way to them any more.
+ * Takes the tables of 4 KiB pages whose 2 MiB lie wholly in the range, where nothing may be mapped,
+ * out of the table. The pages go back to the allocator by page_table_free_detached(), when no TLB
+ * may hold a way to them any more.
  */
 void page_table_detach(struct page_table *table, vaddr_t va, size_t size, struct list *pages);
 void page_table_free_detached(struct page_table *table, struct list *pages);

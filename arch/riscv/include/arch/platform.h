@@ -27,8 +27,13 @@ void kernel_map_init(const struct boot_info *info);
 /* Loads the kernel map on a hart that has just started. */
 void kernel_map_load(void);
 
-/* Maps a device's registers for good; NULL when the vmap area or memory is full. */
+/* Maps a device's registers for good; NULL when the vmap area or memory is full, or after
+ * MAP_DEVICE_MAX devices. */
+#define MAP_DEVICE_MAX 8
 volatile void *map_device(paddr_t address, size_t size);
+
+/* Whether any of the range is RAM, or registers that map_device() has mapped. */
+bool kernel_uses(paddr_t address, uint64_t size);
 /* Allocates a stack of HART_STACK_SIZE with a guard page below it; returns its top, 0 when out of
  * memory. */
 uintptr_t map_stack(void);

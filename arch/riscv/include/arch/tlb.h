@@ -12,7 +12,7 @@ void tlb_load_root(paddr_t root);
 void tlb_flush_local(vaddr_t va);
 
 /* No hart in the mask (bits are hart indices; this one may be among them) uses old translations of
- * the range any more. */
+ * the range any more, nor of tables that are for nothing else. */
 void tlb_flush(uint64_t hart_mask, vaddr_t va, size_t size);
 
 /* Instructions were written: harts will fetch them once they have called tlb_load_root() ... */

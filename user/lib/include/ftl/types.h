@@ -165,9 +165,12 @@ struct ftl_handle_list {
 
 /* Where the memory of a VMO comes from. */
 typedef enum {
-    FTL_VMO_ANONYMOUS = 0, /* pages made on first use */
-    FTL_VMO_PHYSICAL = 1,  /* memory or registers that were there before */
+    FTL_VMO_ANONYMOUS = 0,  /* pages made on first use */
+    FTL_VMO_PHYSICAL = 1,   /* memory or registers that were there before */
+    FTL_VMO_CONTIGUOUS = 2, /* one piece of memory, made at once */
 } ftl_vmo_kind_t;
+
+#define FTL_VMO_CONTIGUOUS_MAX 4194304u /* bytes: the largest contiguous VMO */
 
 /* One mapping of a vmspace. */
 struct ftl_mapping_info {

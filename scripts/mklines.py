@@ -21,8 +21,8 @@ ROW = re.compile(r"0x([0-9a-f]{16}) +(\d+) +\d+ +(\d+) ")
 
 def read_sequences(dwarfdump, program):
     """Yields lists of (address, file, line), ascending, one list for each run of code without holes. The last row
-    says where the run ends, its line is 0. Code that several lines share, such as a trap of several checks, is of no line
-    by the compiler's word: it gets that where the run begins, which is a function's with -ffunction-sections."""
+    says where the run ends, its line is 0. Code that several lines share, such as a trap of several checks, is of no
+    line by the compiler's word: it gets that where the run begins, which is a function's with -ffunction-sections."""
     dump = subprocess.run([dwarfdump, "--debug-line", program], check=True, text=True, stdout=subprocess.PIPE)
     directories, files, number, rows = {}, {}, 0, []
     for line in dump.stdout.splitlines():

@@ -5,6 +5,7 @@ All figures come from the shell: `uptime`, `mem`, and `ps`, where `init` is the 
 import re
 
 KIB = 1024
+FIRMWARE_BOOTS = 5
 
 
 def number(pattern, text):
@@ -14,14 +15,29 @@ def number(pattern, text):
     return int(match.group(1).replace(",", ""))
 
 
+def read_uptime(guest):
+    """Instructions of the firmware, and from there to the prompt."""
+    guest.wait_prompt()
+    text = guest.run("uptime")
+    return (number(r"firmware: (\d+) instructions", text),
+            number(r"kernel entry to first prompt: (\d+) instructions", text))
+
+
+def firmware_instructions(boot, smp):
+    """The least of several boots: QEMU counts the host's time as well until its virtual processors get going."""
+    counts = []
+    for _ in range(FIRMWARE_BOOTS):
+        with boot(smp=smp) as guest:
+            counts.append(read_uptime(guest)[0])
+    return min(counts)
+
+
 def measure(boot):
     figures = {}
     for smp in (1, 4):
+        figures[f"firmware_instructions.smp{smp}"] = firmware_instructions(boot, smp)
         with boot(smp=smp) as guest:
-            guest.wait_prompt()
-            uptime = guest.run("uptime")
-            figures[f"firmware_instructions.smp{smp}"] = number(r"firmware: (\d+) instructions", uptime)
-            figures[f"instructions.smp{smp}"] = number(r"kernel entry to first prompt: (\d+) instructions", uptime)
+            figures[f"instructions.smp{smp}"] = read_uptime(guest)[1]
             figures[f"kernel_bytes.smp{smp}"] = KIB * number(r"^kernel\s+(\d+) KiB", guest.run("mem"))
             # PID NAME ... MEMORY KiB ...
             figures[f"idle_process_bytes.smp{smp}"] = KIB * number(r"^\s*\d+ init\b.*?(\d+) KiB", guest.run("ps"))

@@ -26,14 +26,6 @@
 #define QUEUE_BYTES    (256 * KIB)
 #define NESTING_MAX    64u
 
-struct channel_pair {
-    struct spinlock lock;      /* LOCK_CHANNEL */
-    uint32_t alive;            /* ends not destroyed; atomic */
-    struct account *account;   /* a reference; the pair is charged to it */
-    uint64_t last_transaction; /* protected by the lock */
-    struct channel ends[2];
-};
-
 static struct slab_cache pair_cache;
 
 /* What lies in which queue: held while a message with channel ends is queued. */
@@ -43,12 +35,6 @@ void channel_init(void)
 {
     slab_cache_init(&pair_cache, "channel", sizeof(struct channel_pair),
                     _Alignof(struct channel_pair));
-}
-
-static struct channel *peer_of(struct channel *channel)
-{
-    struct channel *ends = channel->pair->ends;
-    return &ends[channel == &ends[0]];
 }
 
 /* Waiting threads. The lock is held. */
@@ -91,7 +77,8 @@ static void take_room(struct channel *receiver, size_t size)
 /* WRITABLE says whether a message of any size could be sent. */
 static void update_writable(struct channel *sender)
 {
-    bool writable = !peer_of(sender)->closed && has_room(peer_of(sender), FTL_MESSAGE_SIZE_MAX);
+    bool writable =
+        !channel_peer(sender)->closed && has_room(channel_peer(sender), FTL_MESSAGE_SIZE_MAX);
     bool was_writable = (object_signals(&sender->object) & FTL_SIGNAL_WRITABLE) != 0;
     if (writable && !was_writable) {
         object_signal(&sender->object, 0, FTL_SIGNAL_WRITABLE);
@@ -103,7 +90,7 @@ static void update_writable(struct channel *sender)
 /* Gives room back, to those who wait for it first. */
 static void give_room(struct channel *receiver, size_t size)
 {
-    struct channel *sender = peer_of(receiver);
+    struct channel *sender = channel_peer(receiver);
     receiver->queued--;
     receiver->queued_bytes -= size;
     while (!list_empty(&sender->senders)) {
@@ -123,14 +110,14 @@ static ftl_status_t check_open(struct channel *channel)
     if (channel->closed) {
         return FTL_ERR_HANDLE_CLOSED;
     }
-    return peer_of(channel)->closed ? FTL_ERR_PEER_CLOSED : FTL_OK;
+    return channel_peer(channel)->closed ? FTL_ERR_PEER_CLOSED : FTL_OK;
 }
 
 /* Closing. */
 
 static void close_end(struct channel *channel)
 {
-    struct channel *peer = peer_of(channel);
+    struct channel *peer = channel_peer(channel);
     struct list messages = LIST_INIT(messages);
     spin_lock(&channel->pair->lock);
     if (!channel->closed) {
@@ -164,16 +151,21 @@ void channel_handle_closed(struct object *object)
     }
 }
 
-void channel_destroy(struct object *object)
+/* Hold no locks. */
+static void pair_put(struct channel_pair *pair)
 {
-    struct channel *channel = (struct channel *)object;
-    struct channel_pair *pair = channel->pair;
-    close_end(channel); /* one that never had a handle */
-    if (__atomic_sub_fetch(&pair->alive, 1, __ATOMIC_ACQ_REL) == 0) {
+    if (__atomic_sub_fetch(&pair->refs, 1, __ATOMIC_ACQ_REL) == 0) {
         account_release(pair->account, sizeof(*pair));
         account_put(pair->account);
         slab_free(&pair_cache, pair);
     }
+}
+
+void channel_destroy(struct object *object)
+{
+    struct channel *channel = (struct channel *)object;
+    close_end(channel); /* one that never had a handle */
+    pair_put(channel->pair);
 }
 
 /* Creation. */
@@ -191,7 +183,7 @@ static struct channel_pair *pair_create(struct account *account, ftl_status_t *s
         return NULL;
     }
     pair->account = account_get(account);
-    pair->alive = 2;
+    pair->refs = 2;
     spin_init(&pair->lock, LOCK_CHANNEL);
     for (size_t i = 0; i < 2; i++) {
         struct channel *end = &pair->ends[i];
@@ -338,12 +330,20 @@ static void enqueue(struct channel *receiver, struct message *message, bool in_f
     wake_first(&receiver->receivers);
 }
 
-/* Sending and calling. An operation holds a reference to its channel and owns its message. */
+/*
+ * Sending and calling. An operation holds a reference to its channel's pair, so that its memory
+ * stays, and owns its message.
+ */
+
+static void operation_begin(const struct channel_wait *operation)
+{
+    __atomic_fetch_add(&operation->channel->pair->refs, 1, __ATOMIC_RELAXED);
+}
 
 static void operation_end(struct channel_wait *operation)
 {
     message_free(operation->message);
-    object_put(&operation->channel->object);
+    pair_put(operation->channel->pair);
 }
 
 /*
@@ -357,8 +357,9 @@ static bool leave_list(struct thread *thread)
     spin_lock(&wait->channel->pair->lock);
     bool woken = list_empty(&wait->link);
     list_remove(&wait->link);
+    thread_return_priority(thread);
     if (killed && wait->granted) {
-        give_room(peer_of(wait->channel), wait->message->size);
+        give_room(channel_peer(wait->channel), wait->message->size);
     } else if (killed && wait->receiving && woken && !list_empty(&wait->channel->queue)) {
         wake_first(&wait->channel->receivers); /* it will not look: another has to */
     }
@@ -366,7 +367,7 @@ static bool leave_list(struct thread *thread)
     return killed;
 }
 
-static void wait_cleanup(struct thread *thread)
+void channel_wait_cleanup(struct thread *thread)
 {
     if (leave_list(thread)) {
         struct channel_wait operation = thread->wait.channel;
@@ -379,7 +380,7 @@ static void wait_cleanup(struct thread *thread)
 static void wait_in(struct list *waiters, const struct channel_wait *operation,
                     struct call_result (*resume)(struct thread *thread))
 {
-    struct channel_wait *wait = &thread_wait_begin(resume, wait_cleanup)->channel;
+    struct channel_wait *wait = &thread_wait_begin(resume, channel_wait_cleanup)->channel;
     *wait = *operation;
     list_push_back(waiters, &wait->link);
 }
@@ -390,27 +391,78 @@ static ftl_status_t time_is_up(nsec_t deadline)
     return deadline == 0 ? FTL_ERR_WOULD_BLOCK : FTL_ERR_TIMED_OUT;
 }
 
-static ftl_status_t give_reply(struct channel_wait *call, bool timed_out)
+/*
+ * Reads where to put what is received: a words call gives an address for it, or 0, and it is not
+ * looked at before a message is too long for registers, or the call takes the slow path.
+ */
+static ftl_status_t find_room(struct channel_wait *operation)
 {
-    if (call->message != NULL) {
-        ftl_status_t status = message_check_room(call->message, &call->how, call->address);
-        return status == FTL_OK ? message_give(call->message, &call->how, call->address) : status;
+    if (operation->words) {
+        operation->address = context_words_address(&thread_current()->context);
+        operation->how = (struct ftl_message){ 0 };
+        if (operation->address == 0) {
+            return FTL_OK;
+        }
     }
-    if (timed_out) {
-        return FTL_ERR_TIMED_OUT;
-    }
-    return call->channel->closed ? FTL_ERR_HANDLE_CLOSED : FTL_ERR_PEER_CLOSED;
+    return copy_in(&operation->how, operation->address, sizeof(operation->how));
 }
 
-static struct call_result call_resume(struct thread *thread)
+static bool goes_to_registers(const struct channel_wait *operation, const struct message *message)
+{
+    return operation->words && message_fits_words(message);
+}
+
+/* Whether the message fits into the room of the operation: TOO_SMALL, with the sizes reported. */
+static ftl_status_t check_room(const struct channel_wait *operation, const struct message *message)
+{
+    if (goes_to_registers(operation, message)) {
+        return FTL_OK;
+    }
+    if (operation->words && operation->address == 0) {
+        return FTL_ERR_TOO_SMALL;
+    }
+    return message_check_room(message, &operation->how, operation->address);
+}
+
+/* Gives the message, which fits, to the current process. The value is the tag of a words call. */
+static struct call_result give(const struct channel_wait *operation, struct message *message)
+{
+    uint64_t tag = message->transaction << FTL_WORDS_TAG_SHIFT;
+    if (goes_to_registers(operation, message)) {
+        message_give_words(message);
+        return call_value(tag | message->size);
+    }
+    ftl_status_t status = message_give(message, &operation->how, operation->address);
+    return status == FTL_OK ? call_value(tag | FTL_WORDS_IN_MEMORY) : call_status(status);
+}
+
+static struct call_result give_reply(struct channel_wait *call, bool timed_out)
+{
+    if (call->message == NULL && timed_out) {
+        return call_status(FTL_ERR_TIMED_OUT);
+    }
+    if (call->message == NULL) {
+        return call_status(call->channel->closed ? FTL_ERR_HANDLE_CLOSED : FTL_ERR_PEER_CLOSED);
+    }
+    ftl_status_t status = FTL_OK;
+    if (call->words && !message_fits_words(call->message)) {
+        status = find_room(call);
+    }
+    if (status == FTL_OK) {
+        status = check_room(call, call->message);
+    }
+    return status == FTL_OK ? give(call, call->message) : call_status(status);
+}
+
+struct call_result channel_resume_call(struct thread *thread)
 {
     struct channel_wait call = thread->wait.channel;
     if (call.channel == NULL) {
         return call_status(FTL_ERR_CANCELLED); /* killed since: nobody sees it */
     }
-    ftl_status_t status = give_reply(&call, thread->wait.timed_out);
+    struct call_result result = give_reply(&call, thread->wait.timed_out);
     operation_end(&call);
-    return call_status(status);
+    return result;
 }
 
 /*
@@ -433,10 +485,10 @@ static ftl_status_t queue_message(struct channel_wait *operation, bool *stopped)
     if (operation->is_call) {
         operation->transaction = ++channel->pair->last_transaction;
         message->transaction = operation->transaction;
-        wait_in(&channel->callers, operation, call_resume);
+        wait_in(&channel->callers, operation, channel_resume_call);
         *stopped = true;
     }
-    enqueue(peer_of(channel), message, false);
+    enqueue(channel_peer(channel), message, false);
     update_writable(channel);
     return FTL_OK;
 }
@@ -449,13 +501,13 @@ static struct call_result deliver(struct channel_wait *operation)
     size_t size = operation->message->size;
     bool has_ends = operation->message->channel_count != 0;
     bool stopped = false;
-    ftl_status_t status = nesting_begin(&walk, operation->message, peer_of(channel));
+    ftl_status_t status = nesting_begin(&walk, operation->message, channel_peer(channel));
     spin_lock(lock);
     if (status == FTL_OK) {
         status = queue_message(operation, &stopped);
     }
     if (status != FTL_OK) {
-        give_room(peer_of(channel), size);
+        give_room(channel_peer(channel), size);
     }
     spin_unlock(lock);
     nesting_end(&walk, has_ends);
@@ -472,7 +524,7 @@ static struct call_result send_resume(struct thread *thread);
 static struct call_result send(struct channel_wait *operation, bool timed_out)
 {
     struct channel *channel = operation->channel;
-    struct channel *peer = peer_of(channel);
+    struct channel *peer = channel_peer(channel);
     size_t size = operation->message->size;
     bool stopped = false;
     spin_lock(&channel->pair->lock);
@@ -540,7 +592,7 @@ struct call_result sys_channel_send(struct channel *channel, vaddr_t message, ns
     if (status != FTL_OK) {
         return call_status(status);
     }
-    object_get(&channel->object);
+    operation_begin(&operation);
     return send(&operation, false);
 }
 
@@ -563,47 +615,87 @@ struct call_result sys_channel_call(struct channel *channel, vaddr_t request, va
     if (status != FTL_OK) {
         return call_status(status);
     }
-    object_get(&channel->object);
+    operation_begin(&operation);
     return send(&operation, false);
+}
+
+struct call_result sys_channel_call_words(struct channel *channel, uint64_t tag, vaddr_t reply)
+{
+    struct channel_wait operation = {
+        .channel = channel,
+        .is_call = true,
+        .words = true,
+        .address = reply,
+        .deadline = FTL_TIME_INFINITE,
+    };
+    if (tag > FTL_WORDS_SIZE) {
+        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    }
+    ftl_status_t status = message_make_of_words(tag, &operation.message);
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    operation_begin(&operation);
+    return send(&operation, false);
+}
+
+/* The thread that waits for the reply to this call; NULL: none, any more. The lock is held. */
+static struct thread *caller_of(const struct channel *caller_end, uint64_t transaction)
+{
+    struct channel_wait *call;
+    LIST_FOR_EACH(call, &caller_end->callers, struct channel_wait, link)
+    {
+        if (call->transaction == transaction) {
+            return CONTAINER_OF(call, struct thread, wait.channel);
+        }
+    }
+    return NULL;
 }
 
 /* Hands the message to the caller that waits for it. The lock is held. */
 static ftl_status_t answer(struct channel *caller_end, uint64_t transaction,
                            struct message *message)
 {
-    struct channel_wait *call;
-    LIST_FOR_EACH(call, &caller_end->callers, struct channel_wait, link)
-    {
-        if (call->transaction == transaction) {
-            ftl_status_t status = message_take_handles(message);
-            if (status == FTL_OK) {
-                list_remove(&call->link);
-                call->message = message;
-                thread_notify(CONTAINER_OF(call, struct thread, wait.channel));
-            }
-            return status;
-        }
+    struct thread *caller = caller_of(caller_end, transaction);
+    if (caller == NULL) {
+        return FTL_ERR_NOT_FOUND;
     }
-    return FTL_ERR_NOT_FOUND;
+    ftl_status_t status = message_take_handles(message);
+    if (status == FTL_OK) {
+        list_remove(&caller->wait.channel.link);
+        caller->wait.channel.message = message;
+        thread_return_priority(caller);
+        thread_notify(caller);
+    }
+    return status;
 }
 
-struct call_result sys_channel_reply(struct channel *channel, uint64_t transaction, vaddr_t address)
+/* Answers the call; the message is used up. */
+static ftl_status_t reply_with(struct channel *channel, uint64_t transaction,
+                               struct message *message)
 {
-    struct message *message;
-    ftl_status_t status = make_for(channel, address, &message);
-    if (status != FTL_OK) {
-        return call_status(status);
-    }
     spin_lock(&channel->pair->lock);
-    status = check_open(channel);
+    ftl_status_t status = check_open(channel);
     if (status == FTL_OK) {
-        status = answer(peer_of(channel), transaction, message);
+        status = answer(channel_peer(channel), transaction, message);
     }
     spin_unlock(&channel->pair->lock);
     if (status != FTL_OK) {
         message_free(message);
     }
-    return call_status(status);
+    return status;
+}
+
+static ftl_status_t reply(struct channel *channel, uint64_t transaction, vaddr_t address)
+{
+    struct message *message;
+    ftl_status_t status = make_for(channel, address, &message);
+    return status == FTL_OK ? reply_with(channel, transaction, message) : status;
+}
+
+struct call_result sys_channel_reply(struct channel *channel, uint64_t transaction, vaddr_t address)
+{
+    return call_status(reply(channel, transaction, address));
 }
 
 /* Receiving. */
@@ -617,6 +709,10 @@ static void put_back(struct channel *channel, struct message *message)
     ftl_status_t status = nesting_begin(&walk, message, channel);
     spin_lock(&channel->pair->lock);
     bool queued = status == FTL_OK && !channel->closed;
+    struct thread *caller = caller_of(channel_peer(channel), message->transaction);
+    if (caller != NULL) {
+        thread_return_priority(caller);
+    }
     if (queued) {
         enqueue(channel, message, true);
     } else {
@@ -630,10 +726,10 @@ static void put_back(struct channel *channel, struct message *message)
 }
 
 /* Takes the first message out, if it fits; its room stays taken. The lock is held. */
-static struct message *dequeue(struct channel *channel, const struct ftl_message *how)
+static struct message *dequeue(struct channel *channel, const struct channel_wait *operation)
 {
     struct message *message = LIST_ENTRY(channel->queue.next, struct message, link);
-    if (message->size > how->capacity || message->handle_count > how->handle_capacity) {
+    if (!goes_to_registers(operation, message) && !message_fits(message, &operation->how)) {
         wake_first(&channel->receivers); /* it may fit another one's buffer */
         return NULL;
     }
@@ -641,25 +737,27 @@ static struct message *dequeue(struct channel *channel, const struct ftl_message
     if (list_empty(&channel->queue)) {
         object_signal(&channel->object, FTL_SIGNAL_READABLE, 0);
     }
+    struct thread *caller = caller_of(channel_peer(channel), message->transaction);
+    if (caller != NULL) {
+        thread_lend_priority(caller, thread_current());
+    }
     return message;
 }
 
-static ftl_status_t hand_over(struct channel *channel, struct message *message,
-                              const struct channel_wait *operation)
+static struct call_result hand_over(struct channel *channel, struct message *message,
+                                    const struct channel_wait *operation)
 {
-    ftl_status_t status = message_give(message, &operation->how, operation->address);
-    if (status != FTL_OK) {
+    struct call_result result = give(operation, message);
+    if (result.status != FTL_OK) {
         put_back(channel, message);
-        return status;
+        return result;
     }
     spin_lock(&channel->pair->lock);
     give_room(channel, message->size);
     spin_unlock(&channel->pair->lock);
     message_free(message);
-    return FTL_OK;
+    return result;
 }
-
-static struct call_result receive_resume(struct thread *thread);
 
 static struct call_result receive(struct channel_wait *operation, bool timed_out)
 {
@@ -672,31 +770,48 @@ static struct call_result receive(struct channel_wait *operation, bool timed_out
     ftl_status_t status = empty || channel->closed ? check_open(channel) : FTL_OK;
     if (!empty && status == FTL_OK) {
         first = *LIST_ENTRY(channel->queue.next, struct message, link);
-        message = dequeue(channel, &operation->how);
+        message = dequeue(channel, operation);
     } else if (status == FTL_OK && (timed_out || operation->deadline == 0)) {
         status = time_is_up(operation->deadline);
     } else if (status == FTL_OK) {
-        wait_in(&channel->receivers, operation, receive_resume);
+        wait_in(&channel->receivers, operation, channel_resume_receive);
         stopped = true;
     }
     spin_unlock(&channel->pair->lock);
     if (stopped) {
         return thread_wait_commit(operation->deadline);
     }
+    struct call_result result = call_status(status);
     if (message != NULL) {
-        status = hand_over(channel, message, operation);
+        result = hand_over(channel, message, operation);
     } else if (status == FTL_OK) {
-        status = message_check_room(&first, &operation->how, operation->address);
+        result = call_status(check_room(operation, &first));
     }
     operation_end(operation);
-    return call_status(status);
+    return result;
 }
 
-static struct call_result receive_resume(struct thread *thread)
+/* Begins to receive: the operation is filled in but for its room. */
+static struct call_result receive_first(struct channel_wait *operation)
+{
+    ftl_status_t status = find_room(operation);
+    if (status != FTL_OK) {
+        return call_status(status);
+    }
+    operation_begin(operation);
+    return receive(operation, false);
+}
+
+struct call_result channel_resume_receive(struct thread *thread)
 {
     struct channel_wait operation = thread->wait.channel;
     if (operation.channel == NULL) {
         return call_status(FTL_ERR_CANCELLED);
+    }
+    ftl_status_t status = operation.words ? find_room(&operation) : FTL_OK;
+    if (status != FTL_OK) {
+        operation_end(&operation);
+        return call_status(status);
     }
     return receive(&operation, thread->wait.timed_out);
 }
@@ -709,10 +824,45 @@ struct call_result sys_channel_recv(struct channel *channel, vaddr_t message, ns
         .address = message,
         .deadline = deadline,
     };
-    ftl_status_t status = copy_in(&operation.how, message, sizeof(operation.how));
-    if (status != FTL_OK) {
-        return call_status(status);
+    return receive_first(&operation);
+}
+
+/* Whether a server goes on to receive: a caller that has given up meanwhile is no error of its. */
+static bool goes_on_after(ftl_status_t status)
+{
+    return status == FTL_OK || status == FTL_ERR_NOT_FOUND;
+}
+
+struct call_result sys_channel_reply_and_recv(struct channel *channel, uint64_t transaction,
+                                              vaddr_t reply_address, vaddr_t message,
+                                              nsec_t deadline)
+{
+    ftl_status_t status = transaction == 0 ? FTL_OK : reply(channel, transaction, reply_address);
+    return goes_on_after(status) ? sys_channel_recv(channel, message, deadline)
+                                 : call_status(status);
+}
+
+static ftl_status_t reply_words(struct channel *channel, uint64_t transaction, size_t size)
+{
+    struct message *message;
+    if (size > FTL_WORDS_SIZE) {
+        return FTL_ERR_INVALID_ARGUMENT;
     }
-    object_get(&channel->object);
-    return receive(&operation, false);
+    ftl_status_t status = message_make_of_words(size, &message);
+    return status == FTL_OK ? reply_with(channel, transaction, message) : status;
+}
+
+struct call_result sys_channel_serve_words(struct channel *channel, uint64_t tag, vaddr_t message)
+{
+    struct channel_wait operation = {
+        .channel = channel,
+        .receiving = true,
+        .words = true,
+        .address = message,
+        .deadline = FTL_TIME_INFINITE,
+    };
+    uint64_t transaction = tag >> FTL_WORDS_TAG_SHIFT;
+    ftl_status_t status =
+        transaction == 0 ? FTL_OK : reply_words(channel, transaction, tag & FTL_WORDS_SIZE_MASK);
+    return goes_on_after(status) ? receive_first(&operation) : call_status(status);
 }

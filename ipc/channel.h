@@ -6,10 +6,13 @@
 #ifndef IPC_CHANNEL_H
 #define IPC_CHANNEL_H
 
+#include "kernel/call.h"
 #include "kernel/object.h"
 #include "mm/account.h"
 
 struct channel_pair;
+struct message;
+struct thread;
 
 /* One end. Members without a comment of their own are protected by the pair's lock. */
 struct channel {
@@ -25,8 +28,30 @@ struct channel {
     struct list callers;   /* ... for a reply to a call from here */
 };
 
+struct channel_pair {
+    struct spinlock lock;      /* LOCK_CHANNEL */
+    uint32_t refs;             /* ends not destroyed, and operations that wait; atomic */
+    struct account *account;   /* a reference; the pair is charged to it */
+    uint64_t last_transaction; /* protected by the lock */
+    struct channel ends[2];
+};
+
+static inline struct channel *channel_peer(struct channel *channel)
+{
+    struct channel *ends = channel->pair->ends;
+    return &ends[channel == &ends[0]];
+}
+
 /* Boot: sets up the channels' cache. */
 void channel_init(void);
+
+/*
+ * How threads that wait for a reply or a message go on, and what they leave: for the fast path,
+ * which stops and wakes threads by itself (ipc/fastpath.c).
+ */
+struct call_result channel_resume_call(struct thread *thread);
+struct call_result channel_resume_receive(struct thread *thread);
+void channel_wait_cleanup(struct thread *thread);
 
 /* Types' operations (kernel/object_types.c). */
 void channel_handle_made(struct object *object);

@@ -8,6 +8,8 @@
 
 #include "kernel/assert.h"
 #include "kernel/process.h"
+#include "kernel/string.h"
+#include "kernel/thread.h"
 #include "mm/slab.h"
 #include "mm/vmspace.h"
 
@@ -188,6 +190,29 @@ ftl_status_t message_make(vaddr_t address, struct message **made)
     return FTL_OK;
 }
 
+ftl_status_t message_make_of_words(size_t size, struct message **made)
+{
+    uint64_t words[FTL_WORDS_COUNT];
+    ftl_status_t status = message_alloc(size, 0, made);
+    if (status != FTL_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < FTL_WORDS_COUNT; i++) {
+        words[i] = *context_word(&thread_current()->context, i);
+    }
+    memcpy((*made)->data, words, size);
+    return FTL_OK;
+}
+
+void message_give_words(const struct message *message)
+{
+    uint64_t words[FTL_WORDS_COUNT] = { 0 };
+    memcpy(words, message->data, message->size);
+    for (size_t i = 0; i < FTL_WORDS_COUNT; i++) {
+        *context_word(&thread_current()->context, i) = words[i];
+    }
+}
+
 ftl_status_t message_take_handles(struct message *message)
 {
     ftl_handle_t values[FTL_MESSAGE_HANDLES_MAX];
@@ -251,7 +276,7 @@ static ftl_status_t report_sizes(const struct message *message, const struct ftl
 ftl_status_t message_check_room(const struct message *message, const struct ftl_message *how,
                                 vaddr_t address)
 {
-    if (message->size <= how->capacity && message->handle_count <= how->handle_capacity) {
+    if (message_fits(message, how)) {
         return FTL_OK;
     }
     ftl_status_t status = report_sizes(message, how, address);

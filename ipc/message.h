@@ -6,6 +6,7 @@
 #define IPC_MESSAGE_H
 
 #include <ftl/status.h>
+#include <ftl/words.h>
 
 #include "kernel/handle.h"
 #include "kernel/list.h"
@@ -37,6 +38,16 @@ struct message {
  */
 ftl_status_t message_make(vaddr_t address, struct message **made);
 
+/* A message of the current process's message registers: `size` bytes of them. LIMIT, NO_MEMORY. */
+ftl_status_t message_make_of_words(size_t size, struct message **made);
+
+/* Whether the message fits into message registers, and putting it into the current thread's. */
+static inline bool message_fits_words(const struct message *message)
+{
+    return message->size <= FTL_WORDS_SIZE && message->handle_count == 0;
+}
+void message_give_words(const struct message *message);
+
 /* Takes the handles out of the current process's table: all or, on an error, none. */
 ftl_status_t message_take_handles(struct message *message);
 
@@ -46,6 +57,12 @@ ftl_status_t message_take_handles(struct message *message);
  * as it was. Errors: BAD_ADDRESS, LIMIT, NO_MEMORY.
  */
 ftl_status_t message_give(struct message *message, const struct ftl_message *how, vaddr_t address);
+
+/* Whether there is room for it. */
+static inline bool message_fits(const struct message *message, const struct ftl_message *how)
+{
+    return message->size <= how->capacity && message->handle_count <= how->handle_capacity;
+}
 
 /*
  * Whether it fits; if not, fills in the sizes that are needed and returns TOO_SMALL (BAD_ADDRESS).

@@ -9,9 +9,6 @@
 #include "kernel/string.h"
 #include "mm/slab.h"
 
-#define INDEX_BITS 24
-#define INDEX_MASK ((1u << INDEX_BITS) - 1)
-
 /* A slot whose next generation would be this one is never used again: after 2^40 handles. */
 #define GENERATION_END (((uint64_t)1 << 40) - 1)
 
@@ -26,7 +23,7 @@ static struct handle_slot *slot_at(const struct handle_table *table, uint32_t in
 
 static ftl_handle_t make_handle(uint32_t index, uint64_t generation)
 {
-    return generation << INDEX_BITS | (index + 1);
+    return generation << HANDLE_INDEX_BITS | (index + 1);
 }
 
 void handle_table_init(struct handle_table *table, struct account *account, uint32_t limit)
@@ -183,12 +180,12 @@ ftl_status_t handle_insert(struct handle_table *table, struct object *object, ft
 static ftl_status_t find_slot(const struct handle_table *table, ftl_handle_t handle,
                               uint32_t *index)
 {
-    *index = (uint32_t)(handle & INDEX_MASK) - 1; /* wraps for 0, past every slot */
+    *index = (uint32_t)(handle & HANDLE_INDEX_MASK) - 1; /* wraps for 0, past every slot */
     if (*index >= table->opened) {
         return FTL_ERR_HANDLE_FORGED;
     }
     const struct handle_slot *slot = slot_at(table, *index);
-    uint64_t generation = handle >> INDEX_BITS;
+    uint64_t generation = handle >> HANDLE_INDEX_BITS;
     if (likely(slot->used && slot->generation == generation)) {
         return FTL_OK;
     }

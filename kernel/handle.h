@@ -15,6 +15,9 @@
 #define HANDLE_LIMIT_DEFAULT 65536u
 #define HANDLE_LIMIT_MAX     FTL_HANDLE_LIMIT_MAX
 
+#define HANDLE_INDEX_BITS 24
+#define HANDLE_INDEX_MASK ((1u << HANDLE_INDEX_BITS) - 1)
+
 /* Slots come in chunks of this many, so that the table grows without moving any. */
 #define HANDLE_CHUNK_SLOTS 64u
 
@@ -103,6 +106,24 @@ struct handle_content {
 ftl_status_t handle_remove_all(struct handle_table *table, const ftl_handle_t *handles,
                                size_t count, ftl_rights_t rights_needed,
                                struct handle_content *contents);
+
+/*
+ * The object of a handle that is good and has these rights, without a reference: the caller holds
+ * the table's lock. NULL: see handle_table_lookup for why.
+ */
+static inline struct object *handle_find(const struct handle_table *table, ftl_handle_t handle,
+                                         ftl_rights_t rights)
+{
+    uint32_t index = (uint32_t)(handle & HANDLE_INDEX_MASK) - 1; /* 0 wraps, past every slot */
+    if (unlikely(index >= table->opened)) {
+        return NULL;
+    }
+    const struct handle_slot *slot =
+        &table->chunks[index / HANDLE_CHUNK_SLOTS][index % HANDLE_CHUNK_SLOTS];
+    bool good = slot->used && slot->generation == handle >> HANDLE_INDEX_BITS &&
+                (rights & ~(ftl_rights_t)slot->rights) == 0;
+    return likely(good) ? slot->object : NULL;
+}
 
 /*
  * handle_table_lookup in the current process's table: what generated decoders call

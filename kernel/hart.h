@@ -18,6 +18,7 @@ struct hart {
     /* a reference; NULL while the hart has nothing to run; read by all */
     struct thread *current;
     struct thread *handed;     /* see sched_hand_over(); NULL: none */
+    struct thread *killed;     /* stopped by the fast path, to be queued again; NULL: none */
     bool online;               /* read by all */
     uint32_t ipi;              /* IPI_ bits, set by other harts, atomic */
     struct run_queue queue;    /* its lock lets others in */

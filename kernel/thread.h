@@ -81,10 +81,11 @@ struct poll_wait {
 /* A wait of channel_send, channel_recv or channel_call; also what describes one. */
 struct channel_wait {
     struct list link;        /* in a list of the channel's; empty once woken */
-    struct channel *channel; /* a reference; NULL once given up */
+    struct channel *channel; /* a reference to its pair; NULL once given up */
     struct message *message; /* what is sent; the reply, once there */
     bool is_call;
     bool receiving;
+    bool words;             /* what is received goes to registers if it is short */
     bool granted;           /* there is room for the message, taken in its name */
     uint64_t transaction;   /* the call's */
     vaddr_t address;        /* the caller's struct for what is received */

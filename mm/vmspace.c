@@ -183,7 +183,7 @@ void vmspace_activate(struct vmspace *vmspace)
 void vmspace_sync_code(const struct vmspace *vmspace)
 {
     tlb_code_written();
-    tlb_sync_code(harts_loaded(vmspace)); /* the others catch up when they load it */
+    tlb_sync_code(harts_using(vmspace)); /* the others catch up when they load it */
 }
 
 /*

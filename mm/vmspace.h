@@ -8,6 +8,7 @@
 
 #include <ftl/status.h>
 
+#include "arch/hart.h"
 #include "arch/mmu.h"
 #include "kernel/object.h"
 #include "mm/vmo.h"
@@ -117,6 +118,26 @@ void vmspace_activate(struct vmspace *vmspace);
 
 /* Every hart that runs in the vmspace from now on fetches the instructions that were written. */
 void vmspace_sync_code(const struct vmspace *vmspace);
+
+/*
+ * The same where it takes next to nothing: from one window to another, in which the hart has been
+ * before. False: use vmspace_activate(). Some vmspace is active.
+ */
+static inline bool vmspace_enter_window(struct vmspace *vmspace)
+{
+    struct arch_hart *hart = arch_hart_self();
+    const struct vmspace *now = hart->vmspace;
+    if (now == vmspace) {
+        return true;
+    }
+    uint64_t known = __atomic_load_n(&vmspace->hart_mask, __ATOMIC_RELAXED);
+    if (now->isolation != FTL_ISOLATION_SANDBOX || vmspace->isolation != FTL_ISOLATION_SANDBOX ||
+        (known >> hart->index & 1) == 0) {
+        return false;
+    }
+    __atomic_store_n(&hart->vmspace, vmspace, __ATOMIC_RELAXED);
+    return true;
+}
 
 /* Copies between the kernel and the current process's memory, faulting pages in. BAD_ADDRESS,
  * NO_MEMORY, LIMIT. */

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes everything that is derived from the call table (user/lib/include/ftl/calls.def).
 
-  gencalls.py calls.def --headers DIR   DIR/ftl/GROUP.h: numbers and prototypes for processes
+  gencalls.py calls.def --headers DIR   DIR/ftl/GROUP.h: numbers and prototypes for processes;
+                                        DIR/ftl/wrapped_calls.h: stubs for the user library alone
   gencalls.py calls.def --stubs FILE    C source of the stubs, the same for both isolation modes
   gencalls.py calls.def --kernel DIR    DIR/calls.gen.h, DIR/calls.gen.c, DIR/call_count.gen.h: decoding and dispatch
   gencalls.py calls.def --docs FILE     the reference page in Markdown
@@ -27,6 +28,7 @@ OBJECTS = ["any", "process", "thread", "vmspace", "vmo", "console", "system",
 KERNEL_STRUCTS = {"any": "object", "timer": "timer_object"}  # where not named as in the table
 RIGHTS = ["READ", "WRITE", "MAP", "EXECUTE", "DUPLICATE", "TRANSFER", "MANAGE", "WAIT"]
 MAX_ARGS = 6
+FIRST_WORDS_CALL = 0x1000  # the number of the first words call; the others follow, in their own order
 NO_RETURN = {"process_exit", "process_abort", "thread_exit"}
 
 
@@ -64,12 +66,14 @@ class Argument:
 
 class Call:
     def __init__(self, number, match, where):
-        self.number, self.name, self.doc = number, match.group(2), []
-        self.slow = match.group(1) is not None
+        self.number, self.name, self.doc = number, match.group(3), []
+        self.slow = match.group(1) == "slow "
+        self.is_words = match.group(1) == "words "
+        self.is_wrapped = match.group(2) is not None
         self.group = self.name.split("_")[0]
-        args = match.group(3)
+        args = match.group(4)
         self.args = [Argument(a.strip(), where) for a in args.split(",")] if args.strip() else []
-        self.value = Argument(match.group(4), where) if match.group(4) else None
+        self.value = Argument(match.group(5), where) if match.group(5) else None
         if len(self.args) > MAX_ARGS:
             sys.exit(f"{where}: {self.name} has more than {MAX_ARGS} arguments")
 
@@ -78,12 +82,15 @@ def declare(ctype, name):
     return f"{ctype}{name}" if ctype.endswith("*") else f"{ctype} {name}"
 
 
+CALL_START = r"(slow |words )?(wrapped )?call "
+
+
 def read_lines(path):
     """Yields (number, line); a line that ends with a comma in a call goes on in the next."""
     begun = ""
     for number, line in enumerate(open(path, encoding="utf-8"), 1):
         line = f"{begun} {line.strip()}" if begun else line.rstrip()
-        begun = line if line.endswith(",") and re.match(r"(slow )?call ", line) else ""
+        begun = line if line.endswith(",") and re.match(CALL_START, line) else ""
         if not begun:
             yield number, line
 
@@ -97,10 +104,12 @@ def parse(path):
         if line.startswith("    ") and calls:
             calls[-1].doc.append(line.strip())
             continue
-        match = re.fullmatch(r"(slow )?call (\w+)\((.*)\)(?: -> (\w+: \w+))?", line)
+        match = re.fullmatch(CALL_START + r"(\w+)\((.*)\)(?: -> (\w+: \w+))?", line)
         if not match:
             sys.exit(f"{where}: not a call: {line}")
-        calls.append(Call(len(calls), match, where))
+        is_words = match.group(1) == "words "
+        number = sum(c.is_words == is_words for c in calls) + (FIRST_WORDS_CALL if is_words else 0)
+        calls.append(Call(number, match, where))
     for call in calls:
         if not call.doc:
             sys.exit(f"{path}: {call.name} has no documentation")
@@ -110,12 +119,17 @@ def parse(path):
 BANNER = "/* Made by scripts/gencalls.py from calls.def. Do not edit. */\n"
 
 
-def prototype(call):
+def prototype(call, prefix="ftl_"):
     params = [declare(a.user, a.name) for a in call.args]
     if call.value:
         params.append(declare(call.value.user + " *", call.value.name))
     kind = "_Noreturn void" if call.name in NO_RETURN else "ftl_status_t"
-    return f"{kind} ftl_{call.name}({', '.join(params) or 'void'})"
+    return f"{kind} {prefix}{call.name}({', '.join(params) or 'void'})"
+
+
+def stub_prototype(call):
+    """Of the stub alone: what a wrapped call is for processes, the user library makes of it."""
+    return prototype(call, "ftl_kernel_" if call.is_wrapped else "ftl_")
 
 
 def rights_text(call):
@@ -132,12 +146,15 @@ def write(path, text):
 
 
 def headers(calls, directory):
+    words_count = sum(c.is_words for c in calls)
     numbers = "".join(f"    FTL_CALL_{c.name.upper()} = {c.number},\n" for c in calls)
     write(f"{directory}/ftl/call_numbers.h", f"""{BANNER}#ifndef FTL_CALL_NUMBERS_H
 #define FTL_CALL_NUMBERS_H
 
 enum {{
-{numbers}    FTL_CALL_COUNT = {len(calls)},
+{numbers}    FTL_CALL_COUNT = {len(calls) - words_count},
+    FTL_FIRST_WORDS_CALL = {FIRST_WORDS_CALL},
+    FTL_WORDS_CALL_COUNT = {words_count},
 }};
 
 #endif
@@ -145,11 +162,22 @@ enum {{
     for group in sorted({c.group for c in calls}):
         guard = f"FTL_{group.upper()}_H"
         text = f"{BANNER}#ifndef {guard}\n#define {guard}\n\n#include <ftl/status.h>\n#include <ftl/types.h>\n\n"
-        for call in (c for c in calls if c.group == group):
+        for call in (c for c in calls if c.group == group and not c.is_words):
             lines = call.doc + ([rights_text(call)] if rights_text(call) else [])
             text += "/*\n" + "".join(f" * {line}\n" for line in lines) + " */\n"
             text += prototype(call) + ";\n\n"
         write(f"{directory}/ftl/{group}.h", text + "#endif\n")
+    wrapped = "".join(f"{stub_prototype(c)};\n" for c in calls if c.is_wrapped)
+    write(f"{directory}/ftl/wrapped_calls.h", f"""{BANNER}#ifndef FTL_WRAPPED_CALLS_H
+#define FTL_WRAPPED_CALLS_H
+
+#include <ftl/status.h>
+#include <ftl/types.h>
+
+/* The calls themselves, of which the user library makes the functions without `kernel_`. */
+{wrapped}
+#endif
+""")
 
 
 def register_value(arg):
@@ -162,6 +190,7 @@ def stubs(calls, path):
     text = BANNER
     text += "#include <ftl/call_numbers.h>\n"
     text += "".join(f"#include <ftl/{g}.h>\n" for g in sorted({c.group for c in calls}))
+    text += "#include <ftl/wrapped_calls.h>\n"
     text += """
 /* What a call gives back, in a0 and a1 by the C calling convention. */
 struct result {
@@ -178,11 +207,11 @@ struct result {
         params = ", ".join(["unsigned long"] * (count + 1))
         text += f"struct result ftl_raw_call{count}({params});\n"
         text += f"ftl_status_t ftl_raw_status{count}({params});\n"
-    for call in calls:
+    for call in (c for c in calls if not c.is_words):
         values = [register_value(a) for a in call.args] + [f"FTL_CALL_{call.name.upper()}"]
         kind = "call" if call.value else "status"
         invoke = f"ftl_raw_{kind}{len(call.args)}({', '.join(values)})"
-        text += f"\n{prototype(call)}\n{{\n"
+        text += f"\n{stub_prototype(call)}\n{{\n"
         if call.name in NO_RETURN:
             text += f"    {invoke};\n    __builtin_unreachable();\n"
         elif call.value:
@@ -211,10 +240,15 @@ def kernel(calls, directory):
     text += "".join(f"struct {s};\n" for s in structs) + "\n"
     text += "".join(kernel_prototype(c) + ";\n" for c in calls)
     write(f"{directory}/calls.gen.h", text + "\n#endif\n")
-    write(f"{directory}/call_count.gen.h", f"{BANNER}#define CALL_COUNT {len(calls)}\n")
+    words = [c for c in calls if c.is_words]
+    write(f"{directory}/call_count.gen.h", f"""{BANNER}#define CALL_COUNT {len(calls) - len(words)}
+#define FIRST_WORDS_CALL {FIRST_WORDS_CALL}
+#define WORDS_CALL_COUNT {len(words)}
+""")
 
     text = BANNER + '#include "calls.gen.h"\n\n#include <ftl/call_numbers.h>\n\n#include "kernel/handle.h"\n'
     text += '#include "kernel/object.h"\n'
+    text += '\n#include "ipc/fastpath.h"\n'
     for call in calls:
         params = ", ".join(f"unsigned long a{i}" for i in range(MAX_ARGS))
         text += f"\nstatic struct call_result decode_{call.name}({params})\n{{\n"
@@ -248,9 +282,11 @@ def kernel(calls, directory):
         else:
             text += f"    return {invoke};\n}}\n"
     text += "\nconst call_fn call_table[FTL_CALL_COUNT] = {\n"
-    text += "".join(f"    [FTL_CALL_{c.name.upper()}] = decode_{c.name},\n" for c in calls)
+    text += "".join(f"    [FTL_CALL_{c.name.upper()}] = decode_{c.name},\n" for c in calls if not c.is_words)
+    text += "};\n\nconst struct words_call words_calls[FTL_WORDS_CALL_COUNT] = {\n"
+    text += "".join(f"    {{ fastpath_{c.name}, decode_{c.name} }},\n" for c in words)
     text += "};\n\nconst char *const call_names[FTL_CALL_COUNT] = {\n"
-    text += "".join(f"    [FTL_CALL_{c.name.upper()}] = \"{c.name}\",\n" for c in calls)
+    text += "".join(f"    [FTL_CALL_{c.name.upper()}] = \"{c.name}\",\n" for c in calls if not c.is_words)
     write(f"{directory}/calls.gen.c", text + "};\n")
 
 
@@ -259,7 +295,11 @@ def docs(calls, path):
     text += "Every call can also return the errors of its handles: HANDLE_FORGED, HANDLE_CLOSED, HANDLE_STALE,\n"
     text += "WRONG_TYPE, MISSING_RIGHT; and BAD_ADDRESS for a pointer that is not accessible memory of the caller.\n"
     for call in calls:
-        text += f"\n## {call.number}. {call.name}\n\n```c\n#include <ftl/{call.group}.h>\n{prototype(call)};\n```\n"
+        text += f"\n## {call.number}. {call.name}\n\n"
+        if call.is_words:
+            text += f"In registers: `{', '.join(f'{a.name}: {a.type}' for a in call.args)}`.\n"
+        else:
+            text += f"```c\n#include <ftl/{call.group}.h>\n{prototype(call)};\n```\n"
         text += "\n".join(call.doc) + "\n"
         if rights_text(call):
             text += f"\n{rights_text(call)}\n"
@@ -288,7 +328,7 @@ static const struct call_description {
     struct call_argument args[6];
 } call_descriptions[] = {
 """
-    for call in calls:
+    for call in (c for c in calls if not c.is_words):
         returns, slow = ("false" if call.name in NO_RETURN else "true"), ("true" if call.slow else "false")
         text += f'    {{ "{call.name}", {returns}, {slow}, {len(call.args)}, {{\n'
         for arg in call.args:

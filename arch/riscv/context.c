@@ -24,6 +24,8 @@ _Static_assert(offsetof(struct context, x[REG_A0]) == CONTEXT_A0, "offsets.h");
 _Static_assert(offsetof(struct context, x[REG_A1]) == CONTEXT_A1, "offsets.h");
 _Static_assert(offsetof(struct context, sstatus) == CONTEXT_SSTATUS, "offsets.h");
 _Static_assert(offsetof(struct context, call) == CONTEXT_CALL, "offsets.h");
+_Static_assert(offsetof(struct context, fpu) == CONTEXT_FPU, "offsets.h");
+_Static_assert(offsetof(struct context, x[REG_T6]) == CONTEXT_T6, "offsets.h");
 _Static_assert(offsetof(struct fpu_state, fcsr) == FPU_FCSR, "offsets.h");
 _Static_assert(offsetof(struct arch_hart, context) == HART_CONTEXT, "offsets.h");
 _Static_assert(offsetof(struct arch_hart, stack_top) == HART_STACK_TOP, "offsets.h");

@@ -11,6 +11,7 @@
 #include "arch/tlb.h"
 #include "arch/uaccess.h"
 
+#include "ipc/fastpath.h"
 #include "kernel/assert.h"
 #include "kernel/call.h"
 #include "kernel/hart.h"
@@ -28,6 +29,9 @@ struct kernel_frame {
 _Static_assert(sizeof(struct kernel_frame) == KERNEL_FRAME_SIZE, "offsets.h");
 _Static_assert(offsetof(struct kernel_frame, sstatus) == KERNEL_FRAME_SSTATUS, "offsets.h");
 _Static_assert(sizeof(call_fn) == 1 << CALL_ENTRY_SHIFT, "offsets.h");
+_Static_assert(sizeof(struct words_call) == 1 << WORDS_CALL_SHIFT, "offsets.h");
+_Static_assert(offsetof(struct words_call, fast) == WORDS_CALL_FAST, "offsets.h");
+_Static_assert(offsetof(struct words_call, slow) == WORDS_CALL_SLOW, "offsets.h");
 
 /* scounteren: processes may read time and instret; cycle is left out as a side channel of the
  * hardware's. */

@@ -124,6 +124,16 @@ bool thread_complete_and_hand_over(struct thread *thread, struct call_result res
     return thread_complete(thread, result);
 }
 
+void thread_lend_priority(struct thread *lender, struct thread *server)
+{
+    lender->loan.borrower = server;
+}
+
+void thread_return_priority(struct thread *lender)
+{
+    lender->loan.borrower = NULL;
+}
+
 bool fake_is_stopped(unsigned thread)
 {
     return fake_threads[thread].wait.resume != NULL;

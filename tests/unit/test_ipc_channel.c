@@ -405,6 +405,27 @@ static void channel_calls_get_their_own_replies(void **state)
     assert_status(reply_text(0, "nobody"), FTL_ERR_NOT_FOUND);
 }
 
+static void channel_call_lends_its_priority_from_receipt_to_reply(void **state)
+{
+    (void)state;
+    struct ftl_message reply;
+    assert_status(call_text("a?", &reply, FTL_TIME_INFINITE), CALL_STOPPED);
+    fake_switch(1);
+    assert_status(call_text("b?", &reply, 5), CALL_STOPPED);
+    fake_switch(2);
+    uint64_t a = receive_call("a?");
+    assert_ptr_equal(fake_threads[0].loan.borrower, &fake_threads[2]);
+    assert_null(fake_threads[1].loan.borrower);
+    assert_status(reply_text(a, "a!"), FTL_OK);
+    assert_null(fake_threads[0].loan.borrower);
+    assert_status(fake_run(0), FTL_OK);
+    fake_switch(2);
+    receive_call("b?");
+    assert_ptr_equal(fake_threads[1].loan.borrower, &fake_threads[2]);
+    assert_status(fake_expire(1), FTL_ERR_TIMED_OUT);
+    assert_null(fake_threads[1].loan.borrower);
+}
+
 static void channel_call_that_gave_up_is_not_found(void **state)
 {
     (void)state;
@@ -606,6 +627,7 @@ int main(void)
         TEST(channel_sender_that_waits_keeps_its_handles_until_there_is_room),
         TEST(channel_sender_that_waits_is_told_when_the_peer_closes),
         TEST(channel_calls_get_their_own_replies),
+        TEST(channel_call_lends_its_priority_from_receipt_to_reply),
         TEST(channel_call_that_gave_up_is_not_found),
         TEST(channel_call_killed_with_its_reply_frees_it),
         TEST(channel_call_ends_when_the_server_does),

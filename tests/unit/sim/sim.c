@@ -9,6 +9,7 @@
 #include <ucontext.h>
 
 #include <ftl/call_numbers.h>
+#include <ftl/words.h>
 
 #include "arch/platform.h"
 #include "arch/timer.h"
@@ -18,6 +19,7 @@
 #include "host/memory.h"
 #include "host/test.h"
 #include "ipc/channel.h"
+#include "ipc/fastpath.h"
 #include "ipc/futex.h"
 #include "ipc/notification.h"
 #include "ipc/poll.h"
@@ -321,6 +323,31 @@ static void note_laziness(void)
     sim_statistics.lazy += waits;
 }
 
+/*
+ * A words call, as entry.S goes about it. The code has put the message registers into its context.
+ */
+static struct context *words_call(struct context *context, const struct words_call *entry,
+                                  const struct sim_call *call)
+{
+    uint64_t words[FTL_WORDS_COUNT];
+    for (size_t i = 0; i < FTL_WORDS_COUNT; i++) {
+        words[i] = *context_word(context, i);
+    }
+    context->x[REG_T6] = call->args[2];
+    struct fastpath_result result = entry->fast(call->args[0], call->args[1]);
+    struct context *next = (struct context *)(result.context & ~(uintptr_t)FASTPATH_UNFINISHED);
+    if (next == NULL) {
+        return call_finish(entry->slow(call->args[0], call->args[1], call->args[2], 0, 0, 0));
+    }
+    sim_statistics.fast_words_calls++;
+    spin_assert_none_held();
+    context_set_result(next, FTL_OK, result.tag);
+    for (size_t i = 0; i < FTL_WORDS_COUNT; i++) {
+        *context_word(next, i) = words[i];
+    }
+    return (result.context & FASTPATH_UNFINISHED) != 0 ? fastpath_finish(next) : next;
+}
+
 /* One piece of the code of the process that runs. Returns the context to go on with. */
 static struct context *run_process(struct context *context)
 {
@@ -338,6 +365,9 @@ static struct context *run_process(struct context *context)
     struct sim_call call = { 0 };
     if (!code_at(context->pc)(context, &call)) {
         return context;
+    }
+    if (call.number >= FTL_FIRST_WORDS_CALL) {
+        return words_call(context, &words_calls[call.number - FTL_FIRST_WORDS_CALL], &call);
     }
     struct call_result result = call_table[call.number](call.args[0], call.args[1], call.args[2],
                                                         call.args[3], call.args[4], call.args[5]);

@@ -62,6 +62,7 @@ struct sim_statistics {
     size_t switches; /* from hart to hart */
     size_t leaps;    /* of time */
     size_t timer_interrupts;
+    size_t fast_words_calls; /* that took the fast path */
     size_t lazy; /* times seen that a hart slept while a thread that it may run was on a queue, and
                     nobody did anything */
 };

@@ -5,6 +5,7 @@
 #ifndef ARCH_CONTEXT_H
 #define ARCH_CONTEXT_H
 
+#include "arch/hart.h"
 #include "kernel/types.h"
 
 struct fpu_state {
@@ -29,7 +30,10 @@ enum {
     REG_TP = 3,
     REG_A0 = 9,
     REG_A1 = 10,
+    REG_A2 = 11,
     REG_S11 = 26,
+    REG_T3 = 27,
+    REG_T6 = 30,
 };
 
 /* A new thread's registers: all zero but these. `sandbox_base` is 0 for U-mode. */
@@ -43,12 +47,34 @@ static inline void context_set_result(struct context *context, int64_t status, u
     context->x[REG_A1] = value;
 }
 
+/*
+ * The message registers of a thread that is stopped in a words call (<ftl/words.h>), and the
+ * address that it gave with them.
+ */
+static inline uint64_t *context_word(struct context *context, size_t index)
+{
+    return &context->x[index < 5 ? REG_A2 + index : REG_T3 + (index - 5)];
+}
+
+static inline vaddr_t context_words_address(const struct context *context)
+{
+    return context->x[REG_T6];
+}
+
 /* Saves the FP registers when they are this context's and were changed. Before another hart may run
  * it. */
 void context_save_fpu(struct context *context);
 
 /* Makes the context the one to resume on this hart: FP registers, and where entry.S saves to. */
 void context_activate(struct context *context);
+
+/* Whether this hart's FP registers are the context's already, or it has none. */
+static inline bool context_is_loaded(const struct context *context)
+{
+    const struct arch_hart *hart = arch_hart_self();
+    return likely(context->fpu == NULL) ||
+           (hart->fpu_owner == context->fpu && context->fpu->hart == hart->index);
+}
 
 /* No context runs on this hart (it goes idle, or its thread ended). */
 void context_deactivate(void);

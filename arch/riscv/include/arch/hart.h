@@ -13,11 +13,17 @@ struct fpu_state;
 
 /* The first five members are known to entry.S (arch/offsets.h). */
 struct arch_hart {
-    struct context *context;  /* of the thread that runs, where trap entry saves registers */
-    uintptr_t stack_top;      /* of the kernel stack, empty whenever a process runs */
-    uintptr_t scratch;        /* entry.S: one register, for a few instructions */
-    uintptr_t emergency_top;  /* stack for reporting the overflow of the other */
-    bool resched;             /* calls go on to the scheduler before they return to a process */
+    struct context *context; /* of the thread that runs, where trap entry saves registers */
+    uintptr_t stack_top;     /* of the kernel stack, empty whenever a process runs */
+    uintptr_t scratch;       /* entry.S: one register, for a few instructions */
+    uintptr_t emergency_top; /* stack for reporting the overflow of the other */
+    union {
+        struct {
+            bool resched; /* calls go on to the scheduler before they return to a process */
+            bool tracing; /* messages take the slow path, which notes them; set by all */
+        };
+        uint16_t attention; /* any of them: no fast path */
+    };
     unsigned index;           /* in harts[] */
     hart_id_t id;             /* the hardware's number */
     uint64_t satp;            /* loaded now */

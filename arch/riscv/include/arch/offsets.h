@@ -20,9 +20,21 @@
 #define CONTEXT_TP      32
 #define CONTEXT_A0      80
 #define CONTEXT_A1      88
+#define CONTEXT_T6      248
 #define CONTEXT_SSTATUS 256
 #define CONTEXT_CALL    264
-#define CONTEXT_SIZE    272
+#define CONTEXT_FPU     272
+
+/* What CONTEXT_CALL says of a thread that is stopped: which of its registers matter */
+#define STOPPED_ANYWHERE      0 /* all */
+#define STOPPED_IN_CALL       1 /* callee-saved ones, a0, a1 */
+#define STOPPED_IN_WORDS_CALL 2 /* and the message registers */
+
+/* struct words_call */
+#define WORDS_CALL_SHIFT    4
+#define WORDS_CALL_FAST     0
+#define WORDS_CALL_SLOW     8
+#define FASTPATH_UNFINISHED 1 /* of fastpath_result.context */
 
 /* struct fpu_state: f[n] at 8 * n */
 #define FPU_FCSR 256

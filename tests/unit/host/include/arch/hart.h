@@ -8,14 +8,22 @@
 #include "kernel/types.h"
 
 struct context;
+struct fpu_state;
 
 struct arch_hart {
     struct context *context; /* of the thread that runs */
-    bool resched;
+    union {
+        struct {
+            bool resched;
+            bool tracing;
+        };
+        uint16_t attention;
+    };
     unsigned index;
     hart_id_t id;
     const void *vmspace;
     const void *leaving;
+    struct fpu_state *fpu_owner;
 };
 
 extern _Thread_local unsigned host_hart_index;

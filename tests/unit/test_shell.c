@@ -695,9 +695,9 @@ static void inspecting_commands_show_all_parts_of_a_list(void **state)
           "         0x1000003 console            7 --m----W\n",
           0);
     check("vm 1",
-          "ADDRESSES                             MAY         SIZE     VMO     OFFSET KIND\n"
-          "000000000000010000-000000000000013000 r-x       12 KiB       3          0 image\n"
-          "000000003f00000000-000000003f00001000 rw-        4 KiB       4     0x2000 physical\n",
+          "ADDRESSES                         MAY         SIZE     VMO     OFFSET KIND\n"
+          "0000000000010000-0000000000013000 r-x       12 KiB       3          0 image\n"
+          "0000003f00000000-0000003f00001000 rw-        4 KiB       4     0x2000 physical\n",
           0);
     check("objects",
           "KIND                  COUNT    BYTES       MEMORY\n"

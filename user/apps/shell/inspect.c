@@ -90,7 +90,7 @@ static void print_mapping(const struct ftl_mapping_info *info)
     permissions[0] = (info->permissions & FTL_MAP_READ) != 0 ? 'r' : '-';
     permissions[1] = (info->permissions & FTL_MAP_WRITE) != 0 ? 'w' : '-';
     permissions[2] = (info->permissions & FTL_MAP_EXEC) != 0 ? 'x' : '-';
-    printf("%018" PRIx64 "-%018" PRIx64 " %s %8" PRIu64 " KiB %7" PRIu32 " %#10" PRIx64 " %s\n",
+    printf("%016" PRIx64 "-%016" PRIx64 " %s %8" PRIu64 " KiB %7" PRIu32 " %#10" PRIx64 " %s\n",
            info->address, info->address + info->size, permissions, info->size / 1024, info->vmo,
            info->offset, kind_name(info));
 }
@@ -98,7 +98,7 @@ static void print_mapping(const struct ftl_mapping_info *info)
 static ftl_status_t show_mappings(ftl_handle_t process)
 {
     struct ftl_mapping_list list = { .position = 0 };
-    printf("%-37s %s %12s %7s %10s %s\n", "ADDRESSES", "MAY", "SIZE", "VMO", "OFFSET", "KIND");
+    printf("%-33s %s %12s %7s %10s %s\n", "ADDRESSES", "MAY", "SIZE", "VMO", "OFFSET", "KIND");
     do {
         ftl_status_t status = ftl_process_mappings(process, &list);
         if (status != FTL_OK) {

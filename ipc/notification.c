@@ -48,7 +48,7 @@ static uint64_t take_bits(struct notification *notification, uint64_t mask)
 {
     uint64_t taken = notification->bits & mask;
     notification->bits &= ~taken;
-    if (taken != 0 && notification->bits == 0) {
+    if (notification->bits == 0 && (notification->object.signals & FTL_SIGNAL_READABLE) != 0) {
         object_signal_locked(&notification->object, FTL_SIGNAL_READABLE, 0);
     }
     return taken;

@@ -1,7 +1,6 @@
 /*
  * Kernel calls on processes, vmspaces, VMOs and handles: they check and copy arguments,
- * the objects' own files do the work. Dispatch and handle look-up are generated (calls.gen.c). What
- * happens after a call that may stop is here too.
+ * the objects' own files do the work. Dispatch and handle look-up are generated (calls.gen.c).
  */
 #include "calls.gen.h"
 
@@ -23,20 +22,8 @@
 #define COPY_MAX   (64 * KIB) /* bytes copied between two chances for others to run */
 #define COPY_PIECE 512        /* bytes on the stack between a VMO and a process */
 
-/* Called by entry.S after a call that leaves something to the scheduler: what to resume. */
-struct context *call_finish(struct call_result result);
 /* Called by entry.S for a number outside the table. */
 struct call_result call_unknown(void);
-
-struct context *call_finish(struct call_result result)
-{
-    if (result.status == CALL_STOPPED) {
-        thread_stop();
-    } else {
-        context_set_result(&thread_current()->context, result.status, result.value);
-    }
-    return sched_resume();
-}
 
 struct call_result call_unknown(void)
 {
@@ -69,23 +56,9 @@ struct call_result sys_handle_close(ftl_handle_t handle)
 
 struct call_result sys_handle_duplicate(ftl_handle_t handle, ftl_rights_t rights)
 {
-    struct handle_table *table = &process_current()->handles;
-    ftl_rights_t held;
-    struct object *object;
-    ftl_status_t status =
-        handle_table_lookup(table, handle, OBJECT_ANY, FTL_RIGHT_DUPLICATE, &object);
-    if (status != FTL_OK) {
-        return call_status(status);
-    }
-    status = handle_table_rights(table, handle, &held);
-    if (status == FTL_OK && rights != FTL_RIGHTS_SAME && (rights & ~held) != 0) {
-        status = FTL_ERR_MISSING_RIGHT;
-    }
-    if (status != FTL_OK) {
-        object_put(object);
-        return call_status(status);
-    }
-    return call_give_handle(object, rights == FTL_RIGHTS_SAME ? held : rights);
+    ftl_handle_t copy;
+    ftl_status_t status = handle_duplicate(&process_current()->handles, handle, rights, &copy);
+    return status == FTL_OK ? call_value(copy) : call_status(status);
 }
 
 struct call_result sys_handle_check(ftl_handle_t handle, uint32_t type, ftl_rights_t rights)

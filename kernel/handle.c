@@ -152,28 +152,6 @@ static void release_slot(struct handle_table *table, uint32_t index)
     table->free_tail = index;
 }
 
-ftl_status_t handle_insert(struct handle_table *table, struct object *object, ftl_rights_t rights,
-                           ftl_handle_t *handle)
-{
-    ASSERT(object != NULL && (rights & ~FTL_RIGHTS_ALL) == 0);
-    uint32_t index;
-    spin_lock(&table->lock);
-    ftl_status_t status = take_slot(table, &index);
-    if (status == FTL_OK) {
-        struct handle_slot *slot = slot_at(table, index);
-        slot->object = object;
-        slot->rights = rights & FTL_RIGHTS_ALL;
-        slot->used = 1;
-        if (object_ops[object->type].handle_made != NULL) {
-            object_ops[object->type].handle_made(object);
-        }
-        table->used++;
-        *handle = make_handle(index, slot->generation);
-    }
-    spin_unlock(&table->lock);
-    return status;
-}
-
 /*
  * Finds the slot a handle is in, and its index. Errors: HANDLE_FORGED, HANDLE_CLOSED, HANDLE_STALE.
  */
@@ -214,6 +192,57 @@ static ftl_status_t check_handle(const struct handle_table *table, ftl_handle_t 
         return FTL_ERR_MISSING_RIGHT;
     }
     return FTL_OK;
+}
+
+/* Puts a handle into a free slot; the reference is the caller's. The lock is held. */
+static ftl_status_t insert_locked(struct handle_table *table, struct object *object,
+                                  ftl_rights_t rights, ftl_handle_t *handle)
+{
+    uint32_t index;
+    ftl_status_t status = take_slot(table, &index);
+    if (status != FTL_OK) {
+        return status;
+    }
+    struct handle_slot *slot = slot_at(table, index);
+    slot->object = object;
+    slot->rights = rights & FTL_RIGHTS_ALL;
+    slot->used = 1;
+    if (object_ops[object->type].handle_made != NULL) {
+        object_ops[object->type].handle_made(object);
+    }
+    table->used++;
+    *handle = make_handle(index, slot->generation);
+    return FTL_OK;
+}
+
+ftl_status_t handle_insert(struct handle_table *table, struct object *object, ftl_rights_t rights,
+                           ftl_handle_t *handle)
+{
+    ASSERT(object != NULL && (rights & ~FTL_RIGHTS_ALL) == 0);
+    spin_lock(&table->lock);
+    ftl_status_t status = insert_locked(table, object, rights, handle);
+    spin_unlock(&table->lock);
+    return status;
+}
+
+ftl_status_t handle_duplicate(struct handle_table *table, ftl_handle_t handle, ftl_rights_t rights,
+                              ftl_handle_t *copy)
+{
+    uint32_t index;
+    spin_lock(&table->lock);
+    ftl_status_t status = check_handle(table, handle, OBJECT_ANY, FTL_RIGHT_DUPLICATE, &index);
+    if (status == FTL_OK) {
+        const struct handle_slot *slot = slot_at(table, index);
+        ftl_rights_t wanted = rights == FTL_RIGHTS_SAME ? (ftl_rights_t)slot->rights : rights;
+        status = (wanted & ~(ftl_rights_t)slot->rights) != 0
+                     ? FTL_ERR_MISSING_RIGHT
+                     : insert_locked(table, slot->object, wanted, copy);
+        if (status == FTL_OK) {
+            object_get(slot->object);
+        }
+    }
+    spin_unlock(&table->lock);
+    return status;
 }
 
 ftl_status_t handle_table_lookup(struct handle_table *table, ftl_handle_t handle,

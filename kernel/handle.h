@@ -26,9 +26,9 @@ struct handle_slot {
         struct object *object; /* in use: a reference */
         uint32_t next_free;    /* free: index of the next free slot, if it is not the last */
     };
-    uint64_t generation : 40; /* of the handle in the slot, or of the next one while free */
-    uint64_t rights : 23;
     uint64_t used : 1;
+    uint64_t rights : 23;
+    uint64_t generation : 40; /* of the handle in the slot, or of the next one while free */
 };
 
 struct handle_table {
@@ -71,6 +71,14 @@ void handle_table_list(struct handle_table *table, struct ftl_handle_list *list)
  */
 ftl_status_t handle_insert(struct handle_table *table, struct object *object, ftl_rights_t rights,
                            ftl_handle_t *handle);
+
+/*
+ * Makes another handle to the object of one that has the right DUPLICATE, with these rights of it,
+ * or FTL_RIGHTS_SAME. Errors: as for handle_table_lookup and handle_insert; MISSING_RIGHT for
+ * rights that the handle does not have, too.
+ */
+ftl_status_t handle_duplicate(struct handle_table *table, ftl_handle_t handle, ftl_rights_t rights,
+                              ftl_handle_t *copy);
 
 /*
  * Finds the object, which must be of the type (OBJECT_ANY: of any) and the handle have all of

@@ -33,11 +33,6 @@ void process_init(void)
     slab_cache_init(&process_cache, "process", sizeof(struct process), _Alignof(struct process));
 }
 
-struct process *process_current(void)
-{
-    return thread_current()->process;
-}
-
 ftl_status_t handle_lookup(ftl_handle_t handle, enum object_type type, ftl_rights_t rights,
                            struct object **object)
 {

@@ -8,6 +8,7 @@
 #include "kernel/handle.h"
 #include "kernel/image.h"
 #include "kernel/object.h"
+#include "kernel/thread.h"
 #include "mm/vmspace.h"
 
 struct process {
@@ -55,7 +56,10 @@ void process_kill(struct process *process, int32_t status);
 struct vmspace *process_vmspace(struct process *process);
 
 /* The process of the current thread. */
-struct process *process_current(void);
+static inline struct process *process_current(void)
+{
+    return thread_current()->process;
+}
 
 struct thread;
 

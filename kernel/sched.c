@@ -79,6 +79,7 @@ static struct hart *choose_hart(const struct thread *thread)
 static void push(struct run_queue *queue, struct thread *thread, unsigned priority)
 {
     thread->queue_priority = (uint8_t)priority;
+    queue->last_priority = (uint8_t)priority;
     list_push_back(&queue->ready[priority], &thread->queue_link);
     queue->length++;
     __atomic_store_n(&queue->present, queue->present | 1U << priority, __ATOMIC_RELAXED);
@@ -99,11 +100,21 @@ static void take_out(struct run_queue *queue, struct thread *thread)
     }
 }
 
+/* The highest priority in a set that is not empty; looks where it was last time first. */
+static unsigned highest(uint32_t priorities, const struct run_queue *queue)
+{
+    unsigned priority = queue->last_priority;
+    while (unlikely(priorities >> priority != 1)) {
+        priority += priorities >> priority == 0 ? -1U : 1U;
+    }
+    return priority;
+}
+
 /* The first thread of the highest priority that this hart may run, taken out; NULL: none. */
 static struct thread *pop_for(const struct hart *hart, struct run_queue *queue)
 {
     for (uint32_t left = queue->present; left != 0;) {
-        unsigned priority = 31U - (unsigned)__builtin_clz(left);
+        unsigned priority = highest(left, queue);
         struct thread *thread;
         LIST_FOR_EACH(thread, &queue->ready[priority], struct thread, queue_link)
         {
@@ -131,11 +142,14 @@ static void request_reschedule(struct hart *hart)
     }
 }
 
-/* A thread that one of these harts may run waits on a queue: wakes one that idles, not this one. */
+/*
+ * A thread that one of these harts may run waits on a queue: wakes one that idles, not this one.
+ * A memory barrier lies between that and this.
+ */
 static void wake_idle_hart(uint64_t allowed)
 {
-    uint64_t others = sched_idle_mask() & allowed & ~hart_bit(hart_self());
-    if (others != 0) {
+    uint64_t others = __atomic_load_n(&idle, __ATOMIC_RELAXED) & allowed & ~hart_bit(hart_self());
+    if (unlikely(others != 0)) {
         hart_ipi(&harts[__builtin_ctzl(others)], IPI_RESCHEDULE);
     }
 }
@@ -184,46 +198,69 @@ static bool put_on_queue(struct hart *hart, struct thread *thread, uint8_t *prio
     return fits;
 }
 
-/*
- * A thread of this priority, which these harts may run, is on the hart's queue: sees to it that one
- * looks.
- */
-static void announce(struct hart *hart, uint8_t priority, uint64_t allowed)
+/* A thread of this priority, which these harts may run, has come to this hart's queue. */
+static void announce_here(struct hart *hart, uint8_t priority, uint64_t allowed)
 {
-    bool self = hart == hart_self();
-    if (self && hart->current == NULL) {
+    memory_barrier();
+    if (hart->current == NULL) {
         /* About to look at its queue, where one that no other hart may run may come first. */
         if (__atomic_load_n(&hart->queue.length, __ATOMIC_RELAXED) > 1) {
             wake_idle_hart(allowed);
         }
         return;
     }
-    if ((sched_idle_mask() & hart_bit(hart)) != 0) {
-        request_reschedule(hart);
-        return;
-    }
-    bool goes_first = priority > __atomic_load_n(&hart->priority, __ATOMIC_RELAXED);
-    bool no_slice = __atomic_load_n(&hart->slice_end, __ATOMIC_RELAXED) == FTL_TIME_INFINITE;
-    if (goes_first || (no_slice && !self)) {
-        request_reschedule(hart);
-    } else if (no_slice) {
+    wake_idle_hart(allowed); /* one that has become idle since the choice */
+    if (priority > hart->priority) {
+        sched_request();
+    } else if (hart->slice_end == FTL_TIME_INFINITE) {
         start_slice(hart, time_now());
     }
-    wake_idle_hart(allowed); /* one that has become idle since the choice */
 }
 
-void sched_enqueue(struct thread *thread)
+/* The same for another hart: sees to it that it looks, unless it will anyway. */
+static void announce_there(struct hart *hart, uint8_t priority, uint64_t allowed)
+{
+    memory_barrier();
+    if ((sched_idle_mask() & hart_bit(hart)) != 0) {
+        hart_ipi(hart, IPI_RESCHEDULE);
+        return;
+    }
+    if (priority > __atomic_load_n(&hart->priority, __ATOMIC_RELAXED) ||
+        __atomic_load_n(&hart->slice_end, __ATOMIC_RELAXED) == FTL_TIME_INFINITE) {
+        hart_ipi(hart, IPI_RESCHEDULE);
+    }
+    wake_idle_hart(allowed);
+}
+
+static __attribute__((noinline)) void enqueue_anywhere(struct thread *thread)
 {
     struct hart *hart;
     uint8_t priority;
     uint64_t allowed; /* once on the queue the thread may run, and end, elsewhere */
-    thread->state = THREAD_READY;
     do {
         hart = choose_hart(thread);
         allowed = affinity_of(thread);
     } while (!put_on_queue(hart, thread, &priority));
-    memory_barrier();
-    announce(hart, priority, allowed);
+    if (hart == hart_self()) {
+        announce_here(hart, priority, allowed);
+    } else {
+        announce_there(hart, priority, allowed);
+    }
+}
+
+void sched_enqueue(struct thread *thread)
+{
+    struct hart *hart = hart_self();
+    uint64_t allowed = affinity_of(thread);
+    uint8_t priority;
+    thread->state = THREAD_READY;
+    /* What choose_hart() mostly comes to: it ran here last, and no other hart could have it now. */
+    if (thread->hart == hart->arch.index && (sched_idle_mask() & allowed & ~hart_bit(hart)) == 0 &&
+        put_on_queue(hart, thread, &priority)) {
+        announce_here(hart, priority, allowed);
+    } else {
+        enqueue_anywhere(thread);
+    }
 }
 
 void sched_hand_over(struct thread *thread)
@@ -272,21 +309,24 @@ static struct thread *take_from(struct hart *victim, const struct hart *hart)
     return thread;
 }
 
-/* The best thread of this hart's queue; else one of another hart's, beginning with the next. */
-static struct thread *take_next(struct hart *hart)
+/* A thread of another hart's queue, beginning with the next hart; NULL: none. */
+static __attribute__((noinline)) struct thread *steal(struct hart *hart)
 {
-    struct thread *thread = take_from(hart, hart);
-    if (thread != NULL) {
-        return thread;
-    }
     for (unsigned i = 1; i < hart_count; i++) {
-        thread = take_from(&harts[(hart->arch.index + i) % hart_count], hart);
+        struct thread *thread = take_from(&harts[(hart->arch.index + i) % hart_count], hart);
         if (thread != NULL) {
             __atomic_store_n(&hart->steals, hart->steals + 1, __ATOMIC_RELAXED);
             return thread;
         }
     }
     return NULL;
+}
+
+/* The best thread of this hart's queue; else one of another hart's. */
+static struct thread *take_next(struct hart *hart)
+{
+    struct thread *thread = take_from(hart, hart);
+    return thread != NULL ? thread : steal(hart);
 }
 
 void sched_add_timer(struct timer *timer, nsec_t deadline)
@@ -336,7 +376,7 @@ static uint64_t wanted_anywhere(void)
 }
 
 /* Waits until there is a thread to run. */
-static struct thread *wait_for_thread(struct hart *hart)
+static __attribute__((noinline)) struct thread *wait_for_thread(struct hart *hart)
 {
     vmspace_activate(NULL);
     __atomic_store_n(&hart->idle_time, ~(hart->run_start - hart->idle_time), __ATOMIC_RELAXED);
@@ -355,13 +395,10 @@ static struct thread *wait_for_thread(struct hart *hart)
     return thread;
 }
 
-void sched_stop_current(void)
+static void stop_current(struct hart *hart, struct thread *thread)
 {
-    struct hart *hart = hart_self();
-    struct thread *thread = hart->current;
     nsec_t now = time_now();
-    context_save_fpu(&thread->context);
-    context_deactivate();
+    context_deactivate(&thread->context);
     /* In this order, for thread_cpu_time(). */
     __atomic_store_n(&hart->current, NULL, __ATOMIC_RELAXED);
     __atomic_store_n(&thread->cpu_time, thread->cpu_time + (now - hart->run_start),
@@ -372,14 +409,37 @@ void sched_stop_current(void)
     }
 }
 
+void sched_stop_current(void)
+{
+    struct hart *hart = hart_self();
+    stop_current(hart, hart->current);
+}
+
+/* Stops the current thread in its call, which it prepared to: see call_finish(). */
+static void stop_in_call(struct hart *hart)
+{
+    struct thread *thread = hart->current;
+    if (__atomic_load_n(&thread->wait.state, __ATOMIC_ACQUIRE) == WAIT_NOTIFIED) {
+        return; /* no sooner said than done: it goes on */
+    }
+    stop_current(hart, thread);
+    thread->state = THREAD_STOPPED;
+    uint32_t expected = WAIT_PREPARING;
+    if (!__atomic_compare_exchange_n(&thread->wait.state, &expected, WAIT_ARMED, false,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        sched_enqueue(thread);
+    }
+    /* From here on it may run elsewhere, or be gone. */
+}
+
 static void run(struct hart *hart, struct thread *thread)
 {
     uint8_t queue_priority = thread->queue_priority;
     thread->state = THREAD_RUNNING;
     __atomic_store_n(&hart->current, thread, __ATOMIC_RELAXED);
-    __atomic_store_n(&thread->hart, hart->arch.index,
-                     __ATOMIC_SEQ_CST); /* before settle() reads kill */
-    memory_barrier(); /* sched_update() finds it here, or its change is seen here */
+    __atomic_store_n(&thread->hart, hart->arch.index, __ATOMIC_RELAXED);
+    /* sched_update() and thread_kill() find it here, or what they did is seen from here on. */
+    memory_barrier();
     uint8_t priority = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
     __atomic_store_n(&hart->priority, priority, __ATOMIC_RELAXED);
     if (unlikely(priority < queue_priority || !may_run_on(thread, hart))) {
@@ -394,7 +454,7 @@ static void run(struct hart *hart, struct thread *thread)
 }
 
 /* Takes back that a thread is to have this hart next: it goes to a queue. */
-static void decline_handed(struct hart *hart)
+static __attribute__((noinline)) void decline_handed(struct hart *hart)
 {
     struct thread *thread = hart->handed;
     hart->handed = NULL;
@@ -430,26 +490,27 @@ static struct thread *choose_thread(struct hart *hart)
 /* Puts the current thread at the end of this hart's queue, or of another's if it must leave. */
 static void put_back(struct hart *hart)
 {
-    struct thread *current = hart->current;
+    struct thread *thread = hart->current;
     uint8_t priority;
-    sched_stop_current();
-    current->state = THREAD_READY;
-    if (!put_on_queue(hart, current, &priority)) {
-        sched_enqueue(current);
+    stop_current(hart, thread);
+    thread->state = THREAD_READY;
+    if (!put_on_queue(hart, thread, &priority)) {
+        sched_enqueue(thread);
     }
 }
 
 /* Puts the current thread back on a queue when one that waits here should go first. */
 static void reconsider(struct hart *hart)
 {
-    struct thread *current = hart->current;
+    const struct thread *current = hart->current;
     uint8_t priority = __atomic_load_n(&current->priority, __ATOMIC_RELAXED);
     uint32_t rivals = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED) >> priority;
+    nsec_t slice_end = hart->slice_end;
     __atomic_store_n(&hart->priority, priority, __ATOMIC_RELAXED);
     if (rivals > 1 || !may_run_on(current, hart) ||
-        (rivals == 1 && hart->slice_end <= time_now())) {
+        (rivals == 1 && (slice_end == 0 || slice_end <= time_now()))) {
         put_back(hart);
-    } else if (rivals == 0 || hart->slice_end == FTL_TIME_INFINITE) {
+    } else if (rivals == 0 || slice_end == FTL_TIME_INFINITE) {
         start_slice(hart, time_now());
     }
     uint64_t wanted_by = __atomic_load_n(&hart->queue.wanted_by, __ATOMIC_RELAXED);
@@ -459,22 +520,44 @@ static void reconsider(struct hart *hart)
     }
 }
 
-/* Whether the current thread may return to its process; if not it is gone or stopped, and not
- * current any more. */
-static bool settle(struct hart *hart)
+/* Goes on with the call in which the current thread stopped; it may stop again. */
+static __attribute__((noinline)) void go_on_with_call(struct hart *hart)
 {
     struct thread *thread = hart->current;
-    if (thread->wait.resume != NULL && __atomic_load_n(&thread->kill, __ATOMIC_SEQ_CST) == 0) {
-        struct call_result result = thread_finish_wait(thread);
-        if (result.status == CALL_STOPPED) {
-            thread_stop();
-            return false;
-        }
+    struct call_result result = thread_finish_wait(thread);
+    if (result.status == CALL_STOPPED) {
+        stop_in_call(hart);
+    } else {
         context_set_result(&thread->context, result.status, result.value);
     }
-    if (__atomic_load_n(&thread->kill, __ATOMIC_SEQ_CST) != 0) {
-        thread_leave(thread);
-        __atomic_store_n(&hart->run_start, time_now(), __ATOMIC_RELAXED);
+}
+
+static __attribute__((noinline)) void end_current(struct hart *hart)
+{
+    thread_leave(hart->current);
+    __atomic_store_n(&hart->run_start, time_now(), __ATOMIC_RELAXED);
+}
+
+/*
+ * What there is to do before the current thread, if there is one, returns to its process, one thing
+ * at a time. False: nothing is left.
+ */
+static inline bool has_to_do(struct hart *hart)
+{
+    struct thread *thread = hart->current;
+    if (thread == NULL) {
+        hart->arch.resched = false;
+        run(hart, choose_thread(hart));
+    } else if (unlikely(__atomic_load_n(&thread->kill, __ATOMIC_RELAXED) != 0)) {
+        end_current(hart);
+    } else if (thread->wait.resume != NULL) {
+        go_on_with_call(hart);
+    } else if (unlikely(hart->handed != NULL)) {
+        decline_handed(hart); /* the current thread goes on */
+    } else if (hart->arch.resched) {
+        hart->arch.resched = false;
+        reconsider(hart);
+    } else {
         return false;
     }
     return true;
@@ -483,27 +566,42 @@ static bool settle(struct hart *hart)
 struct context *sched_resume(void)
 {
     struct hart *hart = hart_self();
-    for (;;) {
-        if (hart->current == NULL) {
-            hart->arch.resched = false;
-            run(hart, choose_thread(hart));
-        }
-        if (!settle(hart)) {
-            continue;
-        }
-        if (hart->handed != NULL) {
-            decline_handed(hart); /* the current thread goes on */
-        }
-        if (!hart->arch.resched) {
-            spin_assert_none_held();
-            return &hart->current->context;
-        }
-        hart->arch.resched = false;
-        reconsider(hart);
+    while (has_to_do(hart)) {
     }
+    spin_assert_none_held();
+    return &hart->current->context;
 }
 
-void sched_yield(void)
+/* The common end of a call that stopped: a thread of this hart's queue or one that was handed it is
+ * next. */
+static inline bool run_at_hand(struct hart *hart)
+{
+    struct thread *next = hart->handed != NULL ? take_handed(hart) : take_from(hart, hart);
+    if (unlikely(next == NULL)) {
+        return false;
+    }
+    hart->arch.resched = false;
+    run(hart, next);
+    return next->wait.resume == NULL && __atomic_load_n(&next->kill, __ATOMIC_RELAXED) == 0 &&
+           !hart->arch.resched;
+}
+
+struct context *call_finish(struct call_result result)
+{
+    struct hart *hart = hart_self();
+    if (result.status != CALL_STOPPED) {
+        context_set_result(&hart->current->context, result.status, result.value);
+        return sched_resume();
+    }
+    stop_in_call(hart);
+    if (likely(hart->current == NULL) && run_at_hand(hart)) {
+        spin_assert_none_held();
+        return &hart->current->context;
+    }
+    return sched_resume();
+}
+
+void sched_give_way(void)
 {
     __atomic_store_n(&hart_self()->slice_end, 0, __ATOMIC_RELAXED);
     sched_request();

@@ -6,6 +6,7 @@
 #ifndef KERNEL_SCHED_H
 #define KERNEL_SCHED_H
 
+#include "kernel/call.h"
 #include "kernel/list.h"
 #include "kernel/spinlock.h"
 #include "kernel/types.h"
@@ -22,6 +23,7 @@ struct run_queue {
     struct spinlock lock; /* LOCK_RUN_QUEUE; protects everything below */
     uint32_t present;     /* bit per priority that has threads; read by others without the lock */
     uint32_t length;
+    uint8_t last_priority; /* with which a thread was last put on it */
     /* harts that may have a use for one of the threads, perhaps more; as above */
     uint64_t wanted_by;
     struct list ready[PRIORITY_COUNT];
@@ -45,6 +47,13 @@ void sched_update(struct thread *thread);
 struct context *sched_resume(void);
 
 /*
+ * The current thread's call has returned this and left something to the scheduler, and its
+ * registers are stored (entry.S): what to resume. One that returned call_stopped() stops now, for
+ * others to wake and put on any hart, unless it has been notified already.
+ */
+struct context *call_finish(struct call_result result);
+
+/*
  * Takes the current thread off this hart: accounts its time, saves its FP registers. Until
  * something enqueues it again, it runs nowhere. The hart then has no current thread.
  */
@@ -60,7 +69,7 @@ void sched_stop_current(void);
 void sched_hand_over(struct thread *thread);
 
 /* The current thread's slice is over when others wait: they go first. */
-void sched_yield(void);
+void sched_give_way(void);
 
 /* Before this hart returns to a process, the scheduler is to look who should run. */
 void sched_request(void);

@@ -9,17 +9,6 @@
 #include "arch/hart.h"
 #include "kernel/assert.h"
 
-/* Waits until the lock is free and takes it. */
-static void acquire(struct spinlock *lock)
-{
-    while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) != 0) {
-        /* Wait with plain loads, which leave the holder its cache line. */
-        while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED) != 0) {
-            arch_relax();
-        }
-    }
-}
-
 #ifdef FTL_DEBUG
 
 /*
@@ -102,13 +91,13 @@ bool spin_is_held(const struct spinlock *lock)
 void spin_lock(struct spinlock *lock)
 {
     check_order(lock);
-    acquire(lock);
+    spin_acquire(lock);
     note_taken(lock);
 }
 
 bool spin_try_lock(struct spinlock *lock)
 {
-    if (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) != 0) {
+    if (!spin_acquire_once(lock)) {
         return false;
     }
     note_taken(lock);
@@ -119,13 +108,6 @@ void spin_unlock(struct spinlock *lock)
 {
     note_released(lock);
     __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
-}
-
-#else
-
-void spin_wait(struct spinlock *lock)
-{
-    acquire(lock);
 }
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef KERNEL_SPINLOCK_H
 #define KERNEL_SPINLOCK_H
 
+#include "arch/hart.h"
 #include "kernel/types.h"
 
 /* Outermost first: a hart that holds a lock may only take locks of a later class. */
@@ -48,6 +49,23 @@ static inline void spin_init(struct spinlock *lock, enum lock_class class)
     lock->class = (uint8_t)class;
 }
 
+/* For the functions below. */
+static inline bool spin_acquire_once(struct spinlock *lock)
+{
+    return __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0;
+}
+
+/* Inline to its end: a call would have every function with a lock store registers for it. */
+static inline void spin_acquire(struct spinlock *lock)
+{
+    while (unlikely(!spin_acquire_once(lock))) {
+        /* Wait with plain loads, which leave the holder its cache line. */
+        while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED) != 0) {
+            arch_relax();
+        }
+    }
+}
+
 /*
  * spin_lock() spins until the lock is this hart's; it is not recursive. spin_try_lock() takes the
  * lock if it is free; it may break the order of classes, as it never waits. spin_is_held() is for
@@ -65,19 +83,14 @@ void spin_assert_none_held(void);
 
 #else
 
-/* The rest of spin_lock(): somebody else has the lock. */
-void spin_wait(struct spinlock *lock);
-
 static inline bool spin_try_lock(struct spinlock *lock)
 {
-    return __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0;
+    return spin_acquire_once(lock);
 }
 
 static inline void spin_lock(struct spinlock *lock)
 {
-    if (unlikely(!spin_try_lock(lock))) {
-        spin_wait(lock);
-    }
+    spin_acquire(lock);
 }
 
 static inline void spin_unlock(struct spinlock *lock)

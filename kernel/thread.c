@@ -18,11 +18,6 @@ void thread_init(void)
     slab_cache_init(&thread_cache, "thread", sizeof(struct thread), _Alignof(struct thread));
 }
 
-struct thread *thread_current(void)
-{
-    return hart_self()->current;
-}
-
 struct thread *thread_create(struct process *process, vaddr_t entry, uint64_t argument,
                              vaddr_t stack, vaddr_t tls, ftl_status_t *status)
 {
@@ -209,22 +204,6 @@ struct call_result thread_wait_commit(nsec_t deadline)
     }
     sched_request();
     return call_stopped();
-}
-
-void thread_stop(void)
-{
-    struct thread *thread = thread_current();
-    if (__atomic_load_n(&thread->wait.state, __ATOMIC_ACQUIRE) == WAIT_NOTIFIED) {
-        return; /* no sooner said than done: it goes on */
-    }
-    sched_stop_current();
-    thread->state = THREAD_STOPPED;
-    uint32_t expected = WAIT_PREPARING;
-    if (!__atomic_compare_exchange_n(&thread->wait.state, &expected, WAIT_ARMED, false,
-                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-        sched_enqueue(thread);
-    }
-    /* From here on it may run elsewhere, or be gone. */
 }
 
 /* Whether this wakes the thread, which is stopped: then it is the caller's to put on a hart. */

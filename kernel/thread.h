@@ -9,6 +9,7 @@
 
 #include "arch/context.h"
 #include "kernel/call.h"
+#include "kernel/hart.h"
 #include "kernel/object.h"
 #include "kernel/timer_queue.h"
 
@@ -168,7 +169,10 @@ void thread_init(void);
 void thread_start(struct thread *thread);
 
 /* The thread that called the kernel. */
-struct thread *thread_current(void);
+static inline struct thread *thread_current(void)
+{
+    return hart_self()->current;
+}
 
 /* Makes the thread end before it runs its process's code again, wherever it is. */
 void thread_kill(struct thread *thread);
@@ -206,19 +210,12 @@ void thread_return_priority(struct thread *lender);
 /*
  * Stopping the current thread in a call, in this order: thread_wait_begin(), registering with what
  * will notify it, thread_wait_commit(), whose result the call must return. The thread stops after
- * that (thread_stop()), unless it has been notified by then. With a deadline of FTL_TIME_INFINITE
+ * that (call_finish()), unless it has been notified by then. With a deadline of FTL_TIME_INFINITE
  * there is none.
  */
 struct wait *thread_wait_begin(struct call_result (*resume)(struct thread *thread),
                                void (*cleanup)(struct thread *thread));
 struct call_result thread_wait_commit(nsec_t deadline);
-
-/*
- * The current thread's call returned call_stopped(), and its registers are stored: takes it off
- * this hart, for others to wake and put on any. Leaves it current when it has been notified
- * already.
- */
-void thread_stop(void);
 
 /* Wakes the thread if it is or is about to be stopped. By those it registered with, while the
  * registration holds. */

@@ -77,7 +77,7 @@ struct call_result sys_thread_sleep(nsec_t deadline)
 
 struct call_result sys_thread_yield(void)
 {
-    sched_yield();
+    sched_give_way();
     return call_status(FTL_OK);
 }
 

@@ -163,12 +163,9 @@ static void note_user(struct vmspace *vmspace, uint64_t hart_bit)
  * The hart is counted as a user of the new vmspace before it can fill its TLB from it, and as one
  * of the old until that one's translations are gone.
  */
-void vmspace_activate(struct vmspace *vmspace)
+void vmspace_switch(struct vmspace *vmspace)
 {
     struct arch_hart *hart = arch_hart_self();
-    if (hart->vmspace == vmspace) {
-        return;
-    }
     __atomic_store_n(&hart->leaving, hart->vmspace, __ATOMIC_RELAXED);
     __atomic_store_n(&hart->vmspace, vmspace, __ATOMIC_SEQ_CST);
     if (vmspace == NULL) {

@@ -113,8 +113,16 @@ bool vmspace_read_code(struct vmspace *vmspace, vaddr_t address, uint32_t *word)
  */
 ftl_status_t vmspace_fault(struct vmspace *vmspace, vaddr_t address, unsigned access);
 
+/* The rest of vmspace_activate(): it is another. */
+void vmspace_switch(struct vmspace *vmspace);
+
 /* This hart runs in the vmspace from now on. NULL: in the kernel alone. */
-void vmspace_activate(struct vmspace *vmspace);
+static inline void vmspace_activate(struct vmspace *vmspace)
+{
+    if (arch_hart_self()->vmspace != vmspace) {
+        vmspace_switch(vmspace);
+    }
+}
 
 /* Every hart that runs in the vmspace from now on fetches the instructions that were written. */
 void vmspace_sync_code(const struct vmspace *vmspace);

@@ -39,7 +39,8 @@ void fpu_restore(const struct fpu_state *state);
 void context_init(struct context *context, vaddr_t entry, uint64_t argument, vaddr_t stack,
                   vaddr_t tls, vaddr_t sandbox_base)
 {
-    *context = (struct context){ .pc = entry, .sstatus = SSTATUS_SPIE };
+    context->pc = entry;
+    context->sstatus = SSTATUS_SPIE;
     context->x[REG_SP] = stack;
     context->x[REG_TP] = tls;
     context->x[REG_A0] = argument;
@@ -50,34 +51,24 @@ void context_init(struct context *context, vaddr_t entry, uint64_t argument, vad
     }
 }
 
-void context_save_fpu(struct context *context)
+void context_store_fpu(struct context *context)
 {
-    if ((csr_read(sstatus) & SSTATUS_FS) == SSTATUS_FS_DIRTY && context->fpu != NULL) {
+    if ((csr_read(sstatus) & SSTATUS_FS) == SSTATUS_FS_DIRTY) {
         fpu_save(context->fpu);
         csr_clear(sstatus, SSTATUS_FS_DIRTY ^ SSTATUS_FS_CLEAN);
     }
 }
 
-void context_activate(struct context *context)
+void context_load_fpu(struct context *context)
 {
     struct arch_hart *hart = arch_hart_self();
-    hart->context = context;
-    context->sstatus &= ~(uint64_t)SSTATUS_FS;
-    if (context->fpu == NULL) {
-        return;
-    }
     if (hart->fpu_owner != context->fpu || context->fpu->hart != hart->index) {
         csr_set(sstatus, SSTATUS_FS_CLEAN);
         fpu_restore(context->fpu);
         hart->fpu_owner = context->fpu;
         context->fpu->hart = hart->index;
     }
-    context->sstatus |= SSTATUS_FS_CLEAN;
-}
-
-void context_deactivate(void)
-{
-    arch_hart_self()->context = NULL;
+    context->sstatus = (context->sstatus & ~(uint64_t)SSTATUS_FS) | SSTATUS_FS_CLEAN;
 }
 
 bool context_enable_fpu(struct context *context)

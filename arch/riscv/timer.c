@@ -9,26 +9,20 @@
 #define NSEC_PER_SEC 1000000000UL
 #define STIMECMP     0x14d /* not known to the assembler by name without Sstc */
 
+struct arch_clock arch_clock;
+
 static struct {
-    uint64_t start;          /* ticks at timer_init() */
-    uint64_t nsec_per_tick;  /* 32.32 fixed point */
     uint64_t ticks_per_nsec; /* 0.64 fixed point, rounded up */
     bool sstc;
-} clock;
+} comparator;
 
 void timer_init(uint64_t frequency, bool sstc)
 {
-    clock.nsec_per_tick = (NSEC_PER_SEC << 32) / frequency;
-    clock.ticks_per_nsec =
+    arch_clock.nsec_per_tick = (NSEC_PER_SEC << 32) / frequency;
+    comparator.ticks_per_nsec =
         frequency < NSEC_PER_SEC ? (UINT64_MAX / NSEC_PER_SEC + 1) * frequency : UINT64_MAX;
-    clock.sstc = sstc;
-    clock.start = csr_read(time);
-}
-
-nsec_t time_now(void)
-{
-    uint64_t ticks = csr_read(time) - clock.start;
-    return (nsec_t)(((unsigned __int128)ticks * clock.nsec_per_tick) >> 32);
+    comparator.sstc = sstc;
+    arch_clock.start = csr_read(time);
 }
 
 void timer_set(nsec_t deadline)
@@ -40,9 +34,9 @@ void timer_set(nsec_t deadline)
         nsec_t wait = deadline - time_now();
         uint64_t distance = wait <= 0 ? 0 : (uint64_t)wait;
         ticks = csr_read(time) +
-                (uint64_t)(((unsigned __int128)distance * clock.ticks_per_nsec) >> 64) + 1;
+                (uint64_t)(((unsigned __int128)distance * comparator.ticks_per_nsec) >> 64) + 1;
     }
-    if (clock.sstc) {
+    if (comparator.sstc) {
         __asm__ volatile("csrw %0, %1" : : "i"(STIMECMP), "r"(ticks) : "memory");
     } else {
         sbi_set_timer(ticks);

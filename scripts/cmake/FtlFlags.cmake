@@ -24,6 +24,7 @@ target_compile_options(ftl_kernel_flags INTERFACE
     -fno-pic
     -fno-common
     -fno-omit-frame-pointer
+    -momit-leaf-frame-pointer
     -fno-stack-protector
     -fno-asynchronous-unwind-tables
     -fno-strict-aliasing

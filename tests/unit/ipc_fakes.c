@@ -14,7 +14,7 @@ struct process fake_processes[2];
 struct thread fake_threads[FAKE_THREADS];
 struct timer_queue fake_timers;
 
-static struct thread *current;
+struct hart harts[MAX_HARTS];
 
 int fake_setup(void **state)
 {
@@ -72,37 +72,32 @@ int fake_teardown(void **state)
 
 void fake_switch(unsigned thread)
 {
-    current = &fake_threads[thread];
+    harts[0].current = &fake_threads[thread];
 }
 
-struct thread *thread_current(void)
+struct arch_hart *arch_hart_self(void)
 {
-    return current;
-}
-
-struct process *process_current(void)
-{
-    return current->process;
+    return &harts[0].arch;
 }
 
 struct wait *thread_wait_begin(struct call_result (*resume)(struct thread *thread),
                                void (*cleanup)(struct thread *thread))
 {
-    assert_null(current->wait.resume);
-    current->wait.timed_out = false;
-    current->wait.resume = resume;
-    current->wait.cleanup = cleanup;
-    current->wait.state = WAIT_PREPARING;
-    return &current->wait;
+    assert_null(thread_current()->wait.resume);
+    thread_current()->wait.timed_out = false;
+    thread_current()->wait.resume = resume;
+    thread_current()->wait.cleanup = cleanup;
+    thread_current()->wait.state = WAIT_PREPARING;
+    return &thread_current()->wait;
 }
 
 struct call_result thread_wait_commit(nsec_t deadline)
 {
     (void)deadline;
-    if (current->wait.state == WAIT_PREPARING) {
-        current->wait.state = WAIT_ARMED;
+    if (thread_current()->wait.state == WAIT_PREPARING) {
+        thread_current()->wait.state = WAIT_ARMED;
     }
-    current->state = THREAD_STOPPED;
+    thread_current()->state = THREAD_STOPPED;
     return call_stopped();
 }
 
@@ -150,9 +145,9 @@ static void abandon_wait(unsigned thread)
     assert_true(fake_is_stopped(thread));
     spin_assert_none_held();
     fake_switch(thread);
-    current->wait.resume = NULL;
-    if (current->wait.cleanup != NULL) {
-        current->wait.cleanup(current);
+    thread_current()->wait.resume = NULL;
+    if (thread_current()->wait.cleanup != NULL) {
+        thread_current()->wait.cleanup(thread_current());
     }
 }
 
@@ -161,7 +156,7 @@ struct call_result fake_run(unsigned thread)
     assert_true(fake_is_ready(thread));
     struct call_result (*resume)(struct thread *) = fake_threads[thread].wait.resume;
     abandon_wait(thread);
-    struct call_result result = resume(current);
+    struct call_result result = resume(thread_current());
     spin_assert_none_held();
     return result;
 }

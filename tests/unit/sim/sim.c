@@ -86,9 +86,6 @@ struct sim_statistics sim_statistics;
 sim_code sim_image_code;
 struct page_table kernel_page_table;
 
-/* entry.S goes on with what a call returned there. */
-struct context *call_finish(struct call_result result);
-
 void sim_point(void);
 void __real_page_free(struct page *page, unsigned order);
 void __wrap_page_free(struct page *page, unsigned order);
@@ -291,7 +288,6 @@ static sim_code code_at(uint64_t pc)
     return pc < USER_END || pc >= WINDOW_BASE ? sim_image_code : (sim_code)pc;
 }
 
-/* Notes when no hart does anything about a thread that waits while a hart sleeps. */
 static bool has_thread_for(const struct run_queue *queue, uint64_t wanted)
 {
     for (unsigned priority = 0; priority < PRIORITY_COUNT; priority++) {
@@ -306,6 +302,7 @@ static bool has_thread_for(const struct run_queue *queue, uint64_t wanted)
     return false;
 }
 
+/* Notes when no hart does anything about a thread that waits while a hart sleeps. */
 static void note_laziness(void)
 {
     uint64_t asleep = 0; /* bit per hart */
@@ -348,10 +345,20 @@ static struct context *words_call(struct context *context, const struct words_ca
     return (result.context & FASTPATH_UNFINISHED) != 0 ? fastpath_finish(next) : next;
 }
 
+static void check_alone(const struct context *context)
+{
+    for (unsigned i = 0; i < hart_count; i++) {
+        if (harts[i].arch.context == context && i != hart_index()) {
+            sim_fail("a thread runs on hart %u already", i);
+        }
+    }
+}
+
 /* One piece of the code of the process that runs. Returns the context to go on with. */
 static struct context *run_process(struct context *context)
 {
     struct sim_hart *self = sim.running;
+    check_alone(context);
     sim.spins = 0;
     host_time += STEP_TIME;
     self->in_process = true;
@@ -474,31 +481,21 @@ void sim_run(const struct sim_schedule *schedule)
 void context_init(struct context *context, vaddr_t entry, uint64_t argument, vaddr_t stack,
                   vaddr_t tls, vaddr_t sandbox_base)
 {
-    *context = (struct context){ .pc = entry };
+    context->pc = entry;
     context->x[REG_SP] = stack;
     context->x[REG_TP] = tls;
     context->x[REG_A0] = argument;
     context->x[REG_GP] = sandbox_base;
 }
 
-void context_save_fpu(struct context *context)
+void context_store_fpu(struct context *context)
 {
     (void)context;
 }
 
-void context_activate(struct context *context)
+void context_load_fpu(struct context *context)
 {
-    for (unsigned i = 0; i < hart_count; i++) {
-        if (harts[i].arch.context == context && i != hart_index()) {
-            sim_fail("a thread runs on hart %u already", i);
-        }
-    }
-    arch_hart_self()->context = context;
-}
-
-void context_deactivate(void)
-{
-    arch_hart_self()->context = NULL;
+    (void)context;
 }
 
 void context_forget(struct context *context)

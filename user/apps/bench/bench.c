@@ -40,18 +40,28 @@ static uint64_t instructions(void)
     return count;
 }
 
-/* Instructions of `rounds` rounds of an operation, without the measuring and the loop. */
-static void measure(const char *metric, unsigned rounds, void (*operation)(void *context),
-                    void *context)
+/* Instructions of all the rounds. */
+static uint64_t count_rounds(unsigned rounds, void (*operation)(void *context), void *context)
 {
-    operation(context); /* brings pages in */
-    uint64_t empty = instructions();
-    empty = instructions() - empty;
     uint64_t start = instructions();
     for (unsigned i = 0; i < rounds; i++) {
         operation(context);
     }
-    uint64_t count = instructions() - start - empty;
+    return instructions() - start;
+}
+
+static void nothing(void *context)
+{
+    (void)context;
+}
+
+/* Prints the instructions of one round of an operation, without the measuring and the loop. */
+static void measure(const char *metric, unsigned rounds, void (*operation)(void *context),
+                    void *context)
+{
+    operation(context); /* brings pages in */
+    uint64_t empty = count_rounds(rounds, nothing, NULL);
+    uint64_t count = count_rounds(rounds, operation, context) - empty;
     printf("%s %llu\n", metric, (unsigned long long)(count / rounds));
 }
 

@@ -36,7 +36,10 @@ enum {
     REG_T6 = 30,
 };
 
-/* A new thread's registers: all zero but these. `sandbox_base` is 0 for U-mode. */
+/*
+ * A new thread's registers: these, the others stay zero, as `context` is. `sandbox_base` is 0 for
+ * U-mode.
+ */
 void context_init(struct context *context, vaddr_t entry, uint64_t argument, vaddr_t stack,
                   vaddr_t tls, vaddr_t sandbox_base);
 
@@ -61,12 +64,18 @@ static inline vaddr_t context_words_address(const struct context *context)
     return context->x[REG_T6];
 }
 
-/* Saves the FP registers when they are this context's and were changed. Before another hart may run
- * it. */
-void context_save_fpu(struct context *context);
+/* The rest of the next two, for a context that has used the FPU. */
+void context_load_fpu(struct context *context);
+void context_store_fpu(struct context *context);
 
 /* Makes the context the one to resume on this hart: FP registers, and where entry.S saves to. */
-void context_activate(struct context *context);
+static inline void context_activate(struct context *context)
+{
+    arch_hart_self()->context = context;
+    if (context->fpu != NULL) {
+        context_load_fpu(context);
+    }
+}
 
 /* Whether this hart's FP registers are the context's already, or it has none. */
 static inline bool context_is_loaded(const struct context *context)
@@ -76,8 +85,17 @@ static inline bool context_is_loaded(const struct context *context)
            (hart->fpu_owner == context->fpu && context->fpu->hart == hart->index);
 }
 
-/* No context runs on this hart (it goes idle, or its thread ended). */
-void context_deactivate(void);
+/*
+ * The active context runs on this hart no more: saves its FP registers if they were changed. Before
+ * another hart may run it.
+ */
+static inline void context_deactivate(struct context *context)
+{
+    arch_hart_self()->context = NULL;
+    if (context->fpu != NULL) {
+        context_store_fpu(context);
+    }
+}
 
 /* Forgets an ended thread's FP state, which may still be in a hart's registers. */
 void context_forget(struct context *context);

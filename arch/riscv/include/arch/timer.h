@@ -9,8 +9,21 @@
 /* Boot: `frequency` is the device tree's timebase in Hz; `sstc` when every usable hart has Sstc. */
 void timer_init(uint64_t frequency, bool sstc);
 
+/* Set by timer_init(). */
+struct arch_clock {
+    uint64_t start;         /* ticks at timer_init() */
+    uint64_t nsec_per_tick; /* 32.32 fixed point */
+};
+extern struct arch_clock arch_clock;
+
 /* Monotonic nanoseconds since timer_init. */
-nsec_t time_now(void);
+static inline nsec_t time_now(void)
+{
+    uint64_t ticks;
+    __asm__ volatile("rdtime %0" : "=r"(ticks));
+    return (nsec_t)(((unsigned __int128)(ticks - arch_clock.start) * arch_clock.nsec_per_tick) >>
+                    32);
+}
 
 /* Asks for one timer interrupt on this hart at or soon after the deadline; FTL_TIME_INFINITE for
  * none. */

@@ -11,6 +11,7 @@
 #include "kernel/code.h"
 #include "kernel/handle.h"
 #include "kernel/hart.h"
+#include "kernel/loader.h"
 #include "kernel/process.h"
 #include "kernel/string.h"
 #include "kernel/system.h"
@@ -394,6 +395,25 @@ struct call_result sys_process_map(struct process *process, ftl_handle_t vmo, ui
     return status == FTL_OK ? call_value(mapped) : call_status(status);
 }
 
+struct call_result sys_process_map_copy(struct process *process, struct vmo *image, uint64_t offset,
+                                        size_t file_size, vaddr_t address, size_t memory_size)
+{
+    struct loader_copy copy = {
+        .file = image,
+        .offset = offset,
+        .file_size = file_size,
+        .address = address,
+        .memory_size = memory_size,
+        .permissions = FTL_MAP_READ | FTL_MAP_WRITE,
+    };
+    ftl_status_t status = process_hold_new(process);
+    if (status == FTL_OK) {
+        status = loader_map_copy(process, &copy);
+        process_release(process);
+    }
+    return call_status(status);
+}
+
 struct call_result sys_process_map_code(struct process *process, struct code *code, vaddr_t address)
 {
     ftl_status_t status = process_hold_new(process);
@@ -407,7 +427,7 @@ struct call_result sys_process_map_code(struct process *process, struct code *co
 struct call_result sys_process_set_image(struct process *process, struct vmo *image,
                                          uint64_t offset, uint64_t size, vaddr_t address)
 {
-    if (offset > image->size || size > image->size - offset) {
+    if (!vmo_has_range(image, offset, size)) {
         return call_status(FTL_ERR_OUT_OF_RANGE);
     }
     struct image_file file = { .vmo = image, .offset = offset, .size = size };

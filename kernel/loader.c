@@ -27,22 +27,20 @@ struct call_result sys_system_isa(void)
     return call_value(loader_isa);
 }
 
-/* Copies a segment's bytes from the file to a new VMO, page by page. */
-static ftl_status_t fill_segment(struct vmo *memory, const struct elf_segment *segment,
-                                 const struct image_file *file)
+/* Copies the bytes to a new VMO, page by page, from `in_page` in its first page on. */
+static ftl_status_t fill(struct vmo *memory, const struct loader_copy *copy, uint64_t in_page)
 {
-    uint64_t in_page = segment->vaddr & (PAGE_SIZE - 1);
-    for (uint64_t done = 0; done < segment->file_size;) {
+    for (uint64_t done = 0; done < copy->file_size;) {
         uint64_t position = in_page + done;
         uint64_t room = PAGE_SIZE - (position & (PAGE_SIZE - 1));
-        uint64_t piece = segment->file_size - done < room ? segment->file_size - done : room;
+        uint64_t piece = copy->file_size - done < room ? copy->file_size - done : room;
         ftl_status_t status = FTL_OK;
         paddr_t page = vmo_page(memory, ALIGN_DOWN(position, PAGE_SIZE), &status);
         if (status != FTL_OK) {
             return status;
         }
         char *to = (char *)phys_to_virt(page) + (position & (PAGE_SIZE - 1));
-        status = vmo_read(file->vmo, file->offset + segment->offset + done, to, piece);
+        status = vmo_read(copy->file, copy->offset + done, to, piece);
         if (status != FTL_OK) {
             return status;
         }
@@ -51,30 +49,52 @@ static ftl_status_t fill_segment(struct vmo *memory, const struct elf_segment *s
     return FTL_OK;
 }
 
-static ftl_status_t load_segment(struct process *process, const struct elf_segment *segment,
-                                 const struct image_file *file, vaddr_t base)
+ftl_status_t loader_map_copy(struct process *process, const struct loader_copy *copy)
 {
-    vaddr_t start = base + ALIGN_DOWN(segment->vaddr, PAGE_SIZE);
-    size_t size = ALIGN_UP(base + segment->vaddr + segment->memory_size, PAGE_SIZE) - start;
-    struct vmo *vmo = vmo_create(size, process->account);
-    if (vmo == NULL) {
-        return FTL_ERR_NO_MEMORY;
+    uint64_t in_page = copy->address & (PAGE_SIZE - 1);
+    if (copy->file_size > copy->memory_size || copy->memory_size > IMAGE_SPAN_MAX) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    if (!vmo_has_range(copy->file, copy->offset, copy->file_size)) {
+        return FTL_ERR_OUT_OF_RANGE;
     }
     struct map_request request = {
-        .vmo = vmo,
-        .size = size,
-        .address = start,
-        .permissions = segment->perms,
-        .permissions_max = segment->perms,
+        .size = ALIGN_UP(in_page + copy->memory_size, PAGE_SIZE),
+        .address = copy->address - in_page,
+        .permissions = copy->permissions,
+        .permissions_max = copy->permissions,
         .owner = process,
     };
+    if (request.size == 0 || request.address == 0) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    request.vmo = vmo_create(request.size, process->account);
+    if (request.vmo == NULL) {
+        return FTL_ERR_NO_MEMORY;
+    }
     vaddr_t mapped;
-    ftl_status_t status = fill_segment(vmo, segment, file);
+    ftl_status_t status = fill(request.vmo, copy, in_page);
     if (status == FTL_OK) {
         status = vmspace_map(process->vmspace, &request, &mapped);
     }
-    object_put(&vmo->object);
+    if (status == FTL_OK) {
+        vmspace_populate(process->vmspace, mapped, in_page + copy->file_size);
+    }
+    object_put(&request.vmo->object);
     return status;
+}
+
+static ftl_status_t load_segment(struct process *process, const struct elf_segment *segment,
+                                 const struct image_file *file, vaddr_t base)
+{
+    return loader_map_copy(process, &(struct loader_copy){
+                                        .file = file->vmo,
+                                        .offset = file->offset + segment->offset,
+                                        .file_size = segment->file_size,
+                                        .address = base + segment->vaddr,
+                                        .memory_size = segment->memory_size,
+                                        .permissions = segment->perms,
+                                    });
 }
 
 /*

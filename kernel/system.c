@@ -56,6 +56,7 @@ struct call_result sys_system_info(struct system *system, vaddr_t address)
 {
     (void)system;
     uint64_t now = hart_instructions();
+    slab_trim();
     struct ftl_system_info info = {
         .memory_total = page_total_count() * PAGE_SIZE,
         .memory_free = page_free_count() * PAGE_SIZE,
@@ -80,7 +81,11 @@ struct object_counts {
 static void count_objects(struct slab_cache *cache, void *context)
 {
     struct object_counts *counts = context;
-    struct ftl_object_count entry = { .count = slab_used(cache), .size = cache->object_size };
+    struct ftl_object_count entry = {
+        .count = slab_used(cache),
+        .size = cache->object_size,
+        .memory = slab_memory(cache),
+    };
     counts->kinds++;
     if (counts->room == 0 || counts->status != FTL_OK) {
         return;

@@ -82,6 +82,7 @@ void slab_cache_init(struct slab_cache *cache, const char *name, size_t size, si
     list_init(&cache->partial);
     cache->spare = NULL;
     cache->used = 0;
+    cache->slabs = 0;
 
     spin_lock(&slabs.lock);
     cache->id = slabs.next_id++;
@@ -89,7 +90,7 @@ void slab_cache_init(struct slab_cache *cache, const char *name, size_t size, si
     spin_unlock(&slabs.lock);
 }
 
-/* Makes an empty slab, in no list. */
+/* Makes an empty slab, in no list. The lock is held. */
 static struct page *new_slab(struct slab_cache *cache)
 {
     struct page *slab = page_alloc(cache->order);
@@ -107,6 +108,7 @@ static struct page *new_slab(struct slab_cache *cache)
     slab_id(slab) = cache->id;
     slab_used_count(slab) = 0;
     slab_free_list(slab) = first;
+    cache->slabs++;
     return slab;
 }
 
@@ -190,6 +192,7 @@ void slab_free(struct slab_cache *cache, void *object)
         list_remove(&slab->link);
         surplus = cache->spare;
         cache->spare = slab;
+        cache->slabs -= surplus != NULL;
     }
     spin_unlock(&cache->lock);
 
@@ -206,6 +209,14 @@ size_t slab_used(struct slab_cache *cache)
     return used;
 }
 
+size_t slab_memory(struct slab_cache *cache)
+{
+    spin_lock(&cache->lock);
+    size_t count = cache->slabs;
+    spin_unlock(&cache->lock);
+    return count * (PAGE_SIZE << cache->order);
+}
+
 void slab_for_each(void (*visit)(struct slab_cache *cache, void *context), void *context)
 {
     /*
@@ -219,6 +230,24 @@ void slab_for_each(void (*visit)(struct slab_cache *cache, void *context), void 
         node = node->next;
         visit(LIST_ENTRY(node, struct slab_cache, all), context);
     }
+}
+
+static void give_back_spare(struct slab_cache *cache, void *context)
+{
+    (void)context;
+    spin_lock(&cache->lock);
+    struct page *spare = cache->spare;
+    cache->spare = NULL;
+    cache->slabs -= spare != NULL;
+    spin_unlock(&cache->lock);
+    if (spare != NULL) {
+        page_free(spare, cache->order);
+    }
+}
+
+void slab_trim(void)
+{
+    slab_for_each(give_back_spare, NULL);
 }
 
 void slab_init(void)

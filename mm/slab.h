@@ -23,6 +23,7 @@ struct slab_cache {
     struct list partial;  /* slabs with free and used objects */
     struct page *spare;   /* an empty slab, or NULL */
     size_t used;          /* objects handed out */
+    size_t slabs;         /* there are */
 };
 
 /*
@@ -37,6 +38,14 @@ void slab_free(struct slab_cache *cache, void *object);
 
 /* Objects handed out by the cache now. */
 size_t slab_used(struct slab_cache *cache);
+
+/* Bytes of memory the cache takes now. */
+size_t slab_memory(struct slab_cache *cache);
+
+/*
+ * Gives back the empty slabs that caches keep, so that the free pages can be counted exactly.
+ */
+void slab_trim(void);
 
 /* Calls `visit` for every cache, in the order they were set up. */
 void slab_for_each(void (*visit)(struct slab_cache *cache, void *context), void *context);

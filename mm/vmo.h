@@ -42,6 +42,13 @@ static inline uint64_t vmo_size(const struct vmo *vmo)
     return __atomic_load_n(&vmo->size, __ATOMIC_RELAXED);
 }
 
+/* Whether the range is inside the VMO, now. */
+static inline bool vmo_has_range(const struct vmo *vmo, uint64_t offset, uint64_t size)
+{
+    uint64_t whole = vmo_size(vmo);
+    return offset <= whole && size <= whole - offset;
+}
+
 /*
  * Gives an anonymous VMO another size, rounded up to pages; not 0, at most VMO_SIZE_MAX. Errors:
  * NOT_SUPPORTED (of another kind), BAD_STATE (to shrink one that is mapped), NO_MEMORY, LIMIT.

@@ -714,17 +714,24 @@ static bool in_vmspace(const struct vmspace *vmspace, vaddr_t address, size_t si
     return address >= vmspace->start && address <= vmspace->end && size <= vmspace->end - address;
 }
 
-/* Goes on after a fault with `left` of `size` bytes to do; *progress says how many were left the
- * last time. */
+/*
+ * Goes on after a fault with `left` of `size` bytes to do; *progress says how many were left the
+ * last time. The fault is at one of the next UACCESS_STEP bytes, which may lie in two pages.
+ */
 static ftl_status_t resolve(struct vmspace *vmspace, vaddr_t address, unsigned access, size_t left,
                             size_t *progress)
 {
-    /* The page is there and the copy faults all the same: an access fault of the bus. */
+    /* The pages are there and the copy faults all the same: an access fault of the bus. */
     if (left == *progress) {
         return FTL_ERR_BAD_ADDRESS;
     }
     *progress = left;
-    return vmspace_fault(vmspace, address, access);
+    vaddr_t last = address + (left < UACCESS_STEP ? left : UACCESS_STEP) - 1;
+    ftl_status_t status = vmspace_fault(vmspace, address, access);
+    if (status == FTL_OK && last / PAGE_SIZE != address / PAGE_SIZE) {
+        status = vmspace_fault(vmspace, last, access);
+    }
+    return status;
 }
 
 ftl_status_t copy_in(void *to, vaddr_t from, size_t size)

@@ -334,7 +334,8 @@ static void objects_are_counted_by_kind(void **state)
     memset(sim_access(memory, FTL_MAP_WRITE), 0xee, PAGE_SIZE);
     struct call_result kinds = core_call(FTL_CALL_SYSTEM_OBJECTS, system, memory, 1, 0, 0, 0);
     assert_true(kinds.status == FTL_OK && kinds.value > 1);
-    assert_int_equal(((unsigned char *)sim_access(memory, FTL_MAP_READ))[56], 0xee);
+    assert_int_equal(
+        ((unsigned char *)sim_access(memory, FTL_MAP_READ))[sizeof(struct ftl_object_count)], 0xee);
     status_of(FTL_CALL_HANDLE_CLOSE, system, 0, 0);
 }
 

@@ -296,6 +296,51 @@ static void use_windows(void)
     }
 }
 
+static void copy_for_a_process_is_its_own_and_charged_to_it(void **state)
+{
+    (void)state;
+    struct process *target = core_process(FTL_ISOLATION_USER);
+    ftl_handle_t process = core_handle(caller, &target->object, FTL_RIGHT_MANAGE);
+    ftl_handle_t file = core_handle(caller, &elf->object, FTL_RIGHT_READ);
+    const vaddr_t address = MIB + 0x123;
+    const struct {
+        uint64_t offset;
+        size_t file_size;
+        vaddr_t address;
+        size_t memory_size;
+        ftl_status_t status;
+    } cases[] = {
+        { 0, 5000, address, 4999, FTL_ERR_INVALID_ARGUMENT },
+        { 0, 0, address, SIZE_MAX, FTL_ERR_INVALID_ARGUMENT },
+        { 0, 1, 0, 1, FTL_ERR_INVALID_ARGUMENT },
+        { 0, 1, UINTPTR_MAX, 1, FTL_ERR_INVALID_ARGUMENT },
+        { CORE_ELF_SIZE, 1, address, 1, FTL_ERR_OUT_OF_RANGE },
+        { UINT64_MAX, 2, address, 2, FTL_ERR_OUT_OF_RANGE },
+        { 0x1000, 5000, address, 9000, FTL_OK },
+        { 0x1000, 5000, address, 9000, FTL_ERR_EXISTS },
+    };
+    uint64_t own = caller->account->used;
+    uint64_t charged = target->account->used;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        assert_int_equal(core_call(FTL_CALL_PROCESS_MAP_COPY, process, file, cases[i].offset,
+                                   cases[i].file_size, cases[i].address, cases[i].memory_size)
+                             .status,
+                         cases[i].status);
+    }
+    assert_int_equal(caller->account->used, own);
+    assert_true(target->account->used >= charged + 2 * PAGE_SIZE);
+    unsigned permissions;
+    paddr_t page = page_of(target, MIB, &permissions); /* the file's bytes are there at once */
+    assert_int_not_equal(page, 0);
+    assert_int_equal(permissions & (MMU_WRITE | MMU_EXEC), MMU_WRITE);
+    char bytes[16];
+    const char *copied = (const char *)phys_to_virt(page);
+    assert_int_equal(vmo_read(elf, 0x1000, bytes, sizeof(bytes)), FTL_OK);
+    assert_memory_equal(copied + 0x123, bytes, sizeof(bytes));
+    assert_int_equal(copied[0x122], 0);
+    object_put(&target->object);
+}
+
 int main(void)
 {
     sim_boot(1, 16 * MIB);
@@ -312,6 +357,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(nothing_can_be_loaded_into_a_process_that_was_killed,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(copy_for_a_process_is_its_own_and_charged_to_it, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_is_mapped_for_a_process_goes_with_it_alone, set_up,
                                         tear_down),
     };

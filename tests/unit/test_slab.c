@@ -87,6 +87,7 @@ static void slab_keeps_one_empty_slab_and_returns_the_others(void **state)
         objects[i] = slab_alloc(&pair_cache);
     }
     assert_int_equal(page_free_count(), before - 3);
+    assert_int_equal(slab_memory(&pair_cache), 3 * PAGE_SIZE);
     for (int i = 0; i < 6; i++) {
         slab_free(&pair_cache, objects[i]);
     }
@@ -97,6 +98,23 @@ static void slab_keeps_one_empty_slab_and_returns_the_others(void **state)
 }
 
 static struct slab_cache full_cache;
+
+static void slab_trim_gives_back_what_caches_keep(void **state)
+{
+    (void)state;
+    slab_trim();
+    size_t before = page_free_count();
+    void *object = slab_alloc(&pair_cache);
+    slab_free(&pair_cache, object);
+    assert_int_equal(page_free_count(), before - 1);
+    assert_int_equal(slab_memory(&pair_cache), PAGE_SIZE);
+    slab_trim();
+    assert_int_equal(slab_memory(&pair_cache), 0);
+    assert_int_equal(page_free_count(), before);
+    object = slab_alloc(&pair_cache); /* and the cache goes on */
+    assert_non_null(object);
+    slab_free(&pair_cache, object);
+}
 
 static void slab_exhaustion_gives_null_and_recovers(void **state)
 {
@@ -292,6 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(slab_objects_are_zeroed_aligned_and_apart, teardown),
         cmocka_unit_test_teardown(slab_keeps_one_empty_slab_and_returns_the_others, teardown),
+        cmocka_unit_test_teardown(slab_trim_gives_back_what_caches_keep, teardown),
         cmocka_unit_test_teardown(slab_exhaustion_gives_null_and_recovers, teardown),
         cmocka_unit_test_teardown(slab_wrong_releases_panic, teardown),
         cmocka_unit_test_teardown(slab_for_each_visits_all_caches_in_order, teardown),

@@ -5,6 +5,8 @@
 
 #include <ftl/call_numbers.h>
 
+#include "arch/uaccess.h"
+
 #include "host/memory.h"
 #include "mm/page.h"
 
@@ -662,6 +664,30 @@ static void harts_never_read_through_what_was_unmapped(void **state)
     core_explore_switches(&remapping, 300);
 }
 
+/* From each byte around a page's end, to pages none of which is there. */
+static void copies_fault_pages_in_wherever_they_begin(void **state)
+{
+    (void)state;
+    char data[2 * UACCESS_STEP];
+    char back[sizeof(data)];
+    for (size_t i = 0; i < sizeof(data); i++) {
+        data[i] = (char)(i + 1);
+    }
+    for (size_t before = 0; before <= sizeof(data); before++) {
+        set_up(FTL_ISOLATION_USER);
+        vaddr_t address = core_map(process, 2 * PAGE_SIZE) + PAGE_SIZE - before;
+        assert_int_equal(copy_in(back, address, sizeof(back)), FTL_OK);
+        assert_int_equal(back[sizeof(back) - 1], 0);
+        tear_down();
+        set_up(FTL_ISOLATION_USER);
+        address = core_map(process, 2 * PAGE_SIZE) + PAGE_SIZE - before;
+        assert_int_equal(copy_out(address, data, sizeof(data)), FTL_OK);
+        assert_int_equal(copy_in(back, address, sizeof(back)), FTL_OK);
+        assert_memory_equal(back, data, sizeof(data));
+        tear_down();
+    }
+}
+
 int main(void)
 {
     sim_boot(3, 32 * MIB);
@@ -675,6 +701,7 @@ int main(void)
         cmocka_unit_test(range_can_have_a_large_page_after_small_ones),
         cmocka_unit_test(cutting_a_large_page_without_memory_is_an_error),
         cmocka_unit_test(memory_that_is_there_is_mapped_at_once),
+        cmocka_unit_test(copies_fault_pages_in_wherever_they_begin),
         cmocka_unit_test(mappings_are_listed_part_by_part),
         cmocka_unit_test(mappings_go_with_their_owner_and_stay_with_others),
         cmocka_unit_test(window_runs_out_and_comes_back),

@@ -72,6 +72,11 @@ size_t slab_used(struct slab_cache *cache)
     return cache->used;
 }
 
+size_t slab_memory(struct slab_cache *cache)
+{
+    return cache->used * cache->object_size;
+}
+
 void slab_for_each(void (*visit)(struct slab_cache *cache, void *context), void *context)
 {
     struct slab_cache *cache;
@@ -79,6 +84,10 @@ void slab_for_each(void (*visit)(struct slab_cache *cache, void *context), void 
     {
         visit(cache, context);
     }
+}
+
+void slab_trim(void)
+{
 }
 
 void slab_init(void)

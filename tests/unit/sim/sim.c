@@ -631,21 +631,21 @@ static char *reach(vaddr_t address, unsigned need)
     return (char *)phys_to_virt(entry->pa) + (address & (PAGE_SIZE - 1));
 }
 
-/* Copies piece by piece; returns what is left. */
+/* Copies piece by piece; returns what is left, in whole steps of a copy as on the real machine. */
 static size_t copy(vaddr_t address, char *kernel, size_t size, bool to_process)
 {
-    while (size > 0) {
+    for (size_t done = 0; done < size;) {
         size_t room = PAGE_SIZE - (address & (PAGE_SIZE - 1));
-        size_t piece = size < room ? size : room;
+        size_t piece = size - done < room ? size - done : room;
         sim_point();
         char *process = reach(address, to_process ? MMU_WRITE : MMU_READ);
         if (process == NULL) {
-            return size;
+            return size - ALIGN_DOWN(done, (size_t)UACCESS_STEP);
         }
         memcpy(to_process ? process : kernel, to_process ? kernel : process, piece);
         address += piece;
         kernel += piece;
-        size -= piece;
+        done += piece;
     }
     return 0;
 }

@@ -156,21 +156,8 @@ static ftl_status_t map_shared(const struct ftl_program *program, const struct e
 static ftl_status_t map_copy(const struct ftl_program *program, const struct elf_segment *segment,
                              ftl_handle_t process, uintptr_t base)
 {
-    uint64_t in_page = segment->vaddr & PAGE_MASK;
-    uint64_t size = (in_page + segment->memory_size + PAGE_MASK) & ~PAGE_MASK;
-    uintptr_t mapped;
-    ftl_handle_t vmo;
-    ftl_status_t status = ftl_vmo_create(size, &vmo);
-    if (status != FTL_OK) {
-        return status;
-    }
-    status = ftl_vmo_write(vmo, in_page, program->data + segment->offset, segment->file_size);
-    if (status == FTL_OK) {
-        status = ftl_process_map(process, vmo, 0, size, segment->perms,
-                                 base + segment->vaddr - in_page, &mapped);
-    }
-    ftl_handle_close(vmo);
-    return status;
+    return ftl_process_map_copy(process, program->vmo, program->offset + segment->offset,
+                                segment->file_size, base + segment->vaddr, segment->memory_size);
 }
 
 static ftl_status_t map_segment(const struct ftl_program *program,

@@ -197,7 +197,8 @@ struct ftl_mapping_list {
 struct ftl_object_count {
     char name[FTL_NAME_MAX];
     uint64_t count;
-    uint64_t size; /* bytes of one */
+    uint64_t size;   /* bytes of one */
+    uint64_t memory; /* bytes that all of them take, with what is between them */
 };
 
 /* Threads run in the order of their priorities: 0 is the least. */

@@ -77,8 +77,7 @@ static void take_room(struct channel *receiver, size_t size)
 /* WRITABLE says whether a message of any size could be sent. */
 static void update_writable(struct channel *sender)
 {
-    bool writable =
-        !channel_peer(sender)->closed && has_room(channel_peer(sender), FTL_MESSAGE_SIZE_MAX);
+    bool writable = !sender->peer->closed && has_room(sender->peer, FTL_MESSAGE_SIZE_MAX);
     bool was_writable = (object_signals(&sender->object) & FTL_SIGNAL_WRITABLE) != 0;
     if (writable && !was_writable) {
         object_signal(&sender->object, 0, FTL_SIGNAL_WRITABLE);
@@ -90,7 +89,7 @@ static void update_writable(struct channel *sender)
 /* Gives room back, to those who wait for it first. */
 static void give_room(struct channel *receiver, size_t size)
 {
-    struct channel *sender = channel_peer(receiver);
+    struct channel *sender = receiver->peer;
     receiver->queued--;
     receiver->queued_bytes -= size;
     while (!list_empty(&sender->senders)) {
@@ -110,14 +109,14 @@ static ftl_status_t check_open(struct channel *channel)
     if (channel->closed) {
         return FTL_ERR_HANDLE_CLOSED;
     }
-    return channel_peer(channel)->closed ? FTL_ERR_PEER_CLOSED : FTL_OK;
+    return channel->peer->closed ? FTL_ERR_PEER_CLOSED : FTL_OK;
 }
 
 /* Closing. */
 
 static void close_end(struct channel *channel)
 {
-    struct channel *peer = channel_peer(channel);
+    struct channel *peer = channel->peer;
     struct list messages = LIST_INIT(messages);
     spin_lock(&channel->pair->lock);
     if (!channel->closed) {
@@ -190,6 +189,7 @@ static struct channel_pair *pair_create(struct account *account, ftl_status_t *s
         object_init(&end->object, OBJECT_CHANNEL);
         end->object.signals = FTL_SIGNAL_WRITABLE;
         end->pair = pair;
+        end->peer = &pair->ends[1 - i];
         list_init(&end->queue);
         list_init(&end->receivers);
         list_init(&end->senders);
@@ -359,7 +359,7 @@ static bool leave_list(struct thread *thread)
     list_remove(&wait->link);
     thread_return_priority(thread);
     if (killed && wait->granted) {
-        give_room(channel_peer(wait->channel), wait->message->size);
+        give_room(wait->channel->peer, wait->message->size);
     } else if (killed && wait->receiving && woken && !list_empty(&wait->channel->queue)) {
         wake_first(&wait->channel->receivers); /* it will not look: another has to */
     }
@@ -488,7 +488,7 @@ static ftl_status_t queue_message(struct channel_wait *operation, bool *stopped)
         wait_in(&channel->callers, operation, channel_resume_call);
         *stopped = true;
     }
-    enqueue(channel_peer(channel), message, false);
+    enqueue(channel->peer, message, false);
     update_writable(channel);
     return FTL_OK;
 }
@@ -501,13 +501,13 @@ static struct call_result deliver(struct channel_wait *operation)
     size_t size = operation->message->size;
     bool has_ends = operation->message->channel_count != 0;
     bool stopped = false;
-    ftl_status_t status = nesting_begin(&walk, operation->message, channel_peer(channel));
+    ftl_status_t status = nesting_begin(&walk, operation->message, channel->peer);
     spin_lock(lock);
     if (status == FTL_OK) {
         status = queue_message(operation, &stopped);
     }
     if (status != FTL_OK) {
-        give_room(channel_peer(channel), size);
+        give_room(channel->peer, size);
     }
     spin_unlock(lock);
     nesting_end(&walk, has_ends);
@@ -524,7 +524,7 @@ static struct call_result send_resume(struct thread *thread);
 static struct call_result send(struct channel_wait *operation, bool timed_out)
 {
     struct channel *channel = operation->channel;
-    struct channel *peer = channel_peer(channel);
+    struct channel *peer = channel->peer;
     size_t size = operation->message->size;
     bool stopped = false;
     spin_lock(&channel->pair->lock);
@@ -677,7 +677,7 @@ static ftl_status_t reply_with(struct channel *channel, uint64_t transaction,
     spin_lock(&channel->pair->lock);
     ftl_status_t status = check_open(channel);
     if (status == FTL_OK) {
-        status = answer(channel_peer(channel), transaction, message);
+        status = answer(channel->peer, transaction, message);
     }
     spin_unlock(&channel->pair->lock);
     if (status != FTL_OK) {
@@ -709,7 +709,7 @@ static void put_back(struct channel *channel, struct message *message)
     ftl_status_t status = nesting_begin(&walk, message, channel);
     spin_lock(&channel->pair->lock);
     bool queued = status == FTL_OK && !channel->closed;
-    struct thread *caller = caller_of(channel_peer(channel), message->transaction);
+    struct thread *caller = caller_of(channel->peer, message->transaction);
     if (caller != NULL) {
         thread_return_priority(caller);
     }
@@ -737,7 +737,7 @@ static struct message *dequeue(struct channel *channel, const struct channel_wai
     if (list_empty(&channel->queue)) {
         object_signal(&channel->object, FTL_SIGNAL_READABLE, 0);
     }
-    struct thread *caller = caller_of(channel_peer(channel), message->transaction);
+    struct thread *caller = caller_of(channel->peer, message->transaction);
     if (caller != NULL) {
         thread_lend_priority(caller, thread_current());
     }
@@ -808,7 +808,11 @@ struct call_result channel_resume_receive(struct thread *thread)
     if (operation.channel == NULL) {
         return call_status(FTL_ERR_CANCELLED);
     }
-    ftl_status_t status = operation.words ? find_room(&operation) : FTL_OK;
+    ftl_status_t status = FTL_OK;
+    if (operation.words) {
+        operation.deadline = FTL_TIME_INFINITE; /* the fast path leaves it out */
+        status = find_room(&operation);
+    }
     if (status != FTL_OK) {
         operation_end(&operation);
         return call_status(status);

@@ -18,6 +18,7 @@ struct thread;
 struct channel {
     struct object object;      /* first */
     struct channel_pair *pair; /* fixed */
+    struct channel *peer;      /* the other end; fixed */
     uint32_t handles;          /* that name it; atomic */
     bool closed;
     struct list queue;     /* struct message, to be received here */
@@ -35,12 +36,6 @@ struct channel_pair {
     uint64_t last_transaction; /* protected by the lock */
     struct channel ends[2];
 };
-
-static inline struct channel *channel_peer(struct channel *channel)
-{
-    struct channel *ends = channel->pair->ends;
-    return &ends[channel == &ends[0]];
-}
 
 /* Boot: sets up the channels' cache. */
 void channel_init(void);

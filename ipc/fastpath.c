@@ -2,6 +2,8 @@
  * See fastpath.h. Both calls are the same change of threads: one leaves the list in which it waits
  * at its end of the channel, is made current, and the other gets into such a list. What lists,
  * transactions and waits mean is told in channel.c; the locks are taken without waiting for them.
+ *
+ * No function is called from here that is not compiled with the message registers reserved.
  */
 #include "ipc/fastpath.h"
 
@@ -13,21 +15,24 @@
 #include "kernel/process.h"
 #include "kernel/thread.h"
 
+/* They would get arguments in registers that are reserved. */
+#define always_inline inline __attribute__((always_inline))
+
 #define SLOW_PATH ((struct fastpath_result){ 0 })
 
-/* Not spin_try_lock(): no function is called here, so the lock-order check does not see these. */
-static inline bool try_lock(struct spinlock *lock)
+/* Not spin_try_lock(): the lock-order check of debug builds is a function. */
+static always_inline bool try_lock(struct spinlock *lock)
 {
     return __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0;
 }
 
-static inline void unlock(struct spinlock *lock)
+static always_inline void unlock(struct spinlock *lock)
 {
     __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }
 
 /* The current process's channel end of this handle, with its pair locked; NULL: not so easily. */
-static inline struct channel *find_and_lock(const struct thread *thread, ftl_handle_t handle)
+static always_inline struct channel *find_and_lock(const struct thread *thread, ftl_handle_t handle)
 {
     struct handle_table *table = &thread->process->handles;
     struct channel *channel = NULL;
@@ -46,7 +51,7 @@ static inline struct channel *find_and_lock(const struct thread *thread, ftl_han
 }
 
 /* The thread that is the first in the list, if it waits in a words call. The lock is held. */
-static inline struct thread *first_waiter(const struct list *waiters)
+static always_inline struct thread *first_waiter(const struct list *waiters)
 {
     struct thread *thread = CONTAINER_OF(waiters->next, struct thread, wait.channel.link);
     return likely(!list_empty(waiters)) && likely(thread->wait.channel.words) ? thread : NULL;
@@ -56,8 +61,8 @@ static inline struct thread *first_waiter(const struct list *waiters)
  * Whether the hart may go from one thread to the other without asking the scheduler: they have the
  * same priority, so that nobody more urgent waits, and there is none to lend or to return.
  */
-static inline bool may_switch(const struct hart *hart, const struct thread *from,
-                              const struct thread *to)
+static always_inline bool may_switch(const struct hart *hart, const struct thread *from,
+                                     const struct thread *to)
 {
     uint8_t priority = __atomic_load_n(&from->priority, __ATOMIC_RELAXED);
     uint64_t affinity = __atomic_load_n(&to->affinity, __ATOMIC_RELAXED);
@@ -67,7 +72,7 @@ static inline bool may_switch(const struct hart *hart, const struct thread *from
 }
 
 /* Takes a stopped thread's wake-up, as thread_notify() does. False: it is not stopped any more. */
-static inline bool claim(struct thread *thread)
+static always_inline bool claim(struct thread *thread)
 {
     uint32_t armed = WAIT_ARMED;
     return likely(__atomic_compare_exchange_n(&thread->wait.state, &armed, WAIT_NOTIFIED, false,
@@ -79,7 +84,7 @@ static inline bool claim(struct thread *thread)
  * it. A kill that came before found nobody to wake: then it is claimed again, to be queued. Returns
  * whether that is all there is to do.
  */
-static inline bool stop(struct hart *hart, struct thread *thread)
+static always_inline bool stop(struct hart *hart, struct thread *thread)
 {
     thread->state = THREAD_STOPPED;
     __atomic_exchange_n(&thread->wait.state, WAIT_ARMED, __ATOMIC_SEQ_CST);
@@ -91,7 +96,7 @@ static inline bool stop(struct hart *hart, struct thread *thread)
 }
 
 /* Makes a claimed thread the current one. Returns whether that is all there is to do. */
-static inline bool start(struct hart *hart, struct thread *thread)
+static always_inline bool start(struct hart *hart, struct thread *thread)
 {
     thread->wait.resume = NULL;
     thread->state = THREAD_RUNNING;
@@ -102,16 +107,17 @@ static inline bool start(struct hart *hart, struct thread *thread)
         __atomic_store_n(&thread->hart, hart->arch.index, __ATOMIC_SEQ_CST);
         return false;
     }
-    return vmspace_enter_window(thread->process->vmspace) && context_is_loaded(&thread->context);
+    return context_is_loaded(&thread->context);
 }
 
 /*
  * From the current thread, which waits from now on in `waiters`, to the claimed one. Ends the hold
  * of the pair's lock.
  */
-static inline struct fastpath_result change_threads(struct hart *hart, struct channel *channel,
-                                                    struct list *waiters, struct thread *to,
-                                                    uint64_t tag)
+static always_inline struct fastpath_result change_threads(struct hart *hart,
+                                                           struct channel *channel,
+                                                           struct list *waiters, struct thread *to,
+                                                           uint64_t tag)
 {
     struct thread *from = hart->current;
     struct list *link = &to->wait.channel.link;
@@ -125,12 +131,14 @@ static inline struct fastpath_result change_threads(struct hart *hart, struct ch
     uintptr_t context = (uintptr_t)&to->context;
     if (unlikely(!stopped) || unlikely(!started)) {
         context |= FASTPATH_UNFINISHED;
+    } else if (!vmspace_enter_window(to->process->vmspace)) {
+        vmspace_switch(to->process->vmspace);
     }
     return (struct fastpath_result){ .context = context, .tag = tag };
 }
 
-static inline void prepare_wait(struct thread *thread, bool receiving,
-                                struct call_result (*resume)(struct thread *thread))
+static always_inline void prepare_wait(struct thread *thread, bool receiving,
+                                       struct call_result (*resume)(struct thread *thread))
 {
     thread->wait.timed_out = false;
     thread->wait.resume = resume;
@@ -140,7 +148,6 @@ static inline void prepare_wait(struct thread *thread, bool receiving,
     thread->wait.channel.receiving = receiving;
     thread->wait.channel.words = true;
     thread->wait.channel.granted = false;
-    thread->wait.channel.deadline = FTL_TIME_INFINITE;
 }
 
 struct fastpath_result fastpath_channel_call_words(uint64_t handle, uint64_t tag)
@@ -154,7 +161,7 @@ struct fastpath_result fastpath_channel_call_words(uint64_t handle, uint64_t tag
     if (unlikely(channel == NULL)) {
         return SLOW_PATH;
     }
-    struct channel *peer = channel_peer(channel);
+    struct channel *peer = channel->peer;
     struct thread *server = first_waiter(&peer->receivers);
     if (unlikely(server == NULL) || unlikely(peer->queued != 0) ||
         !may_switch(hart, caller, server) || !claim(server)) {
@@ -180,7 +187,7 @@ struct fastpath_result fastpath_channel_serve_words(uint64_t handle, uint64_t ta
     if (unlikely(channel == NULL)) {
         return SLOW_PATH;
     }
-    struct thread *caller = first_waiter(&channel_peer(channel)->callers);
+    struct thread *caller = first_waiter(&channel->peer->callers);
     if (unlikely(caller == NULL) ||
         unlikely(caller->wait.channel.transaction != tag >> FTL_WORDS_TAG_SHIFT) ||
         unlikely(caller->loan.borrower != NULL) || unlikely(channel->queued != 0) ||

@@ -5,8 +5,8 @@
  * words calls of channel.c, does the same with all that there is to it.
  *
  * Called by entry.S with the caller's registers stored in its context, but for the message
- * registers: those stay where they are, all the way to the other thread. So fastpath.c is compiled
- * with these registers reserved, and calls no function.
+ * registers: those stay where they are, all the way to the other thread. So fastpath.c, and the
+ * little that it calls, are compiled with these registers reserved (kernel/CMakeLists.txt).
  */
 #ifndef IPC_FASTPATH_H
 #define IPC_FASTPATH_H
@@ -36,7 +36,7 @@ struct fastpath_result fastpath_channel_call_words(uint64_t handle, uint64_t tag
 struct fastpath_result fastpath_channel_serve_words(uint64_t handle, uint64_t tag);
 
 /*
- * What is rare in a change of threads: another address space, FP registers, a kill meanwhile.
+ * What is rare in a change of threads: FP registers, a thread of another hart, a kill meanwhile.
  * Returns the context to go on with, which may be another one then.
  */
 struct context *fastpath_finish(struct context *context);

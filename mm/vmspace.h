@@ -128,8 +128,8 @@ static inline void vmspace_activate(struct vmspace *vmspace)
 void vmspace_sync_code(const struct vmspace *vmspace);
 
 /*
- * The same where it takes next to nothing: from one window to another, in which the hart has been
- * before. False: use vmspace_activate(). Some vmspace is active.
+ * vmspace_activate() where it takes next to nothing: from one window to another, in which the hart
+ * has been before. False: it takes more. Some vmspace is active.
  */
 static inline bool vmspace_enter_window(struct vmspace *vmspace)
 {

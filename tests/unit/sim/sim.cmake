@@ -25,6 +25,7 @@ add_library(ftl_unit_core STATIC
     ${core}/mm/page_tree.c
     ${core}/mm/vmo.c
     ${core}/mm/vmspace.c
+    ${core}/mm/vmspace_switch.c
     ${FTL_GENERATED}/calls.gen.c)
 target_compile_options(ftl_unit_core PRIVATE -include ${CMAKE_CURRENT_SOURCE_DIR}/sim/yield_points.h)
 add_library(ftl_unit_sim STATIC

@@ -14,6 +14,8 @@
 #include "kernel/thread.h"
 #include "mm/vmspace.h"
 
+#define YIELDED 0 /* the end of a slice that its thread gave up */
+
 struct hart harts[MAX_HARTS];
 unsigned hart_count;
 
@@ -487,16 +489,37 @@ static struct thread *choose_thread(struct hart *hart)
     return thread != NULL ? thread : wait_for_thread(hart);
 }
 
-/* Puts the current thread at the end of this hart's queue, or of another's if it must leave. */
-static void put_back(struct hart *hart)
+/* Puts the current thread at the end of the other hart's queue, or of one that it may run on. */
+static void put_back(struct hart *hart, struct hart *other)
 {
     struct thread *thread = hart->current;
     uint8_t priority;
     stop_current(hart, thread);
     thread->state = THREAD_READY;
-    if (!put_on_queue(hart, thread, &priority)) {
+    if (other != hart || !put_on_queue(hart, thread, &priority)) {
+        __atomic_store_n(&thread->hart, other->arch.index, __ATOMIC_RELAXED);
         sched_enqueue(thread);
     }
+}
+
+/*
+ * Where a thread whose slice is over should wait: where the fewest do, if that are two fewer than
+ * here, so that threads of all harts come to have the same share, and do not move for less.
+ */
+static struct hart *least_busy(struct hart *hart, const struct thread *thread)
+{
+    struct hart *best = hart;
+    uint32_t fewest = __atomic_load_n(&hart->queue.length, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < hart_count; i++) {
+        struct hart *other = &harts[i];
+        uint32_t length = __atomic_load_n(&other->queue.length, __ATOMIC_RELAXED);
+        bool usable = __atomic_load_n(&other->online, __ATOMIC_RELAXED);
+        if (usable && may_run_on(thread, other) && length + (best == hart) < fewest) {
+            best = other;
+            fewest = length;
+        }
+    }
+    return best;
 }
 
 /* Puts the current thread back on a queue when one that waits here should go first. */
@@ -507,9 +530,10 @@ static void reconsider(struct hart *hart)
     uint32_t rivals = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED) >> priority;
     nsec_t slice_end = hart->slice_end;
     __atomic_store_n(&hart->priority, priority, __ATOMIC_RELAXED);
-    if (rivals > 1 || !may_run_on(current, hart) ||
-        (rivals == 1 && (slice_end == 0 || slice_end <= time_now()))) {
-        put_back(hart);
+    if (rivals > 1 || !may_run_on(current, hart) || (rivals == 1 && slice_end == YIELDED)) {
+        put_back(hart, hart);
+    } else if (rivals == 1 && slice_end <= time_now()) {
+        put_back(hart, least_busy(hart, current));
     } else if (rivals == 0 || slice_end == FTL_TIME_INFINITE) {
         start_slice(hart, time_now());
     }
@@ -603,6 +627,6 @@ struct context *call_finish(struct call_result result)
 
 void sched_give_way(void)
 {
-    __atomic_store_n(&hart_self()->slice_end, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&hart_self()->slice_end, YIELDED, __ATOMIC_RELAXED);
     sched_request();
 }

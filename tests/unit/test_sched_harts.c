@@ -169,6 +169,39 @@ static void thread_of_higher_priority_interrupts_another_hart(void **state)
     object_put(&process->object);
 }
 
+#define SHARERS 6     /* two for each hart */
+#define SHARE   60000 /* steps of each: some slices */
+
+static unsigned steps_at_first_end; /* of all together */
+
+static bool computes_its_share(struct context *context, struct sim_call *call)
+{
+    steps++;
+    if (context->x[SIM_VAR(0)]++ < SHARE) {
+        return false;
+    }
+    if (finished == 0) {
+        steps_at_first_end = steps;
+    }
+    return exits(context, call);
+}
+
+static void busy_harts_share_the_threads_there_are(void **state)
+{
+    (void)state;
+    finished = 0;
+    steps = 0;
+    process = core_process(FTL_ISOLATION_USER);
+    for (unsigned i = 0; i < SHARERS; i++) {
+        core_thread(process, computes_its_share, 0);
+    }
+    sim_run(&(struct sim_schedule){ 0 });
+    assert_int_equal(finished, SHARERS);
+    /* One that had a hart for itself would be done when a half is. */
+    assert_in_range(steps_at_first_end, SHARERS * SHARE * 3 / 4, SHARERS * SHARE);
+    object_put(&process->object);
+}
+
 /* --- Affinity --- */
 
 #define PINNED 5
@@ -304,6 +337,7 @@ int main(void)
         cmocka_unit_test(no_hart_sleeps_while_a_thread_waits),
         cmocka_unit_test(no_hart_sleeps_while_a_thread_that_was_given_one_waits),
         cmocka_unit_test(thread_of_higher_priority_interrupts_another_hart),
+        cmocka_unit_test(busy_harts_share_the_threads_there_are),
         cmocka_unit_test(thread_runs_where_its_affinity_lets_it_alone),
         cmocka_unit_test(change_of_affinity_finds_the_thread_wherever_it_is),
         cmocka_unit_test(running_thread_goes_where_its_affinity_sends_it),

@@ -1,0 +1,188 @@
+/*
+ * Synchronization over futexes: see sync.h. A waiter announces itself in memory before it asks the
+ * kernel to sleep while the word is unchanged; who changes the word looks for waiters afterwards.
+ * Both in the order that all see, so that one of them sees the other.
+ */
+#include <ftl/sync.h>
+
+#include <ftl/futex.h>
+
+enum mutex_state {
+    MUTEX_FREE,
+    MUTEX_LOCKED,
+    MUTEX_CONTENDED, /* locked, and somebody may wait for it */
+};
+
+enum once_state {
+    ONCE_NEW,
+    ONCE_RUNNING,
+    ONCE_AWAITED, /* running, and somebody may wait for its end */
+    ONCE_DONE,
+};
+
+/* Sleeps while the word has this value; only TIMED_OUT is not to be expected. */
+static ftl_status_t sleep_while(const uint32_t *word, uint32_t value, ftl_nsec_t deadline)
+{
+    ftl_status_t status = ftl_futex_wait((uintptr_t)word, value, deadline);
+    return status == FTL_ERR_TIMED_OUT ? status : FTL_OK;
+}
+
+static void wake(const uint32_t *word, uint32_t count)
+{
+    uint32_t woken;
+    ftl_futex_wake((uintptr_t)word, count, &woken);
+}
+
+static bool replace(uint32_t *word, uint32_t expected, uint32_t value)
+{
+    return __atomic_compare_exchange_n(word, &expected, value, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_RELAXED);
+}
+
+/* --- Mutex --- */
+
+bool ftl_mutex_try_lock(ftl_mutex_t *mutex)
+{
+    return replace(&mutex->state, MUTEX_FREE, MUTEX_LOCKED);
+}
+
+/* Who has waited cannot know whether others still do: it locks the mutex as contended. */
+static ftl_status_t lock_contended(ftl_mutex_t *mutex, ftl_nsec_t deadline)
+{
+    while (__atomic_exchange_n(&mutex->state, MUTEX_CONTENDED, __ATOMIC_ACQUIRE) != MUTEX_FREE) {
+        ftl_status_t status = sleep_while(&mutex->state, MUTEX_CONTENDED, deadline);
+        if (status != FTL_OK) {
+            return status;
+        }
+    }
+    return FTL_OK;
+}
+
+ftl_status_t ftl_mutex_lock_until(ftl_mutex_t *mutex, ftl_nsec_t deadline)
+{
+    return ftl_mutex_try_lock(mutex) ? FTL_OK : lock_contended(mutex, deadline);
+}
+
+void ftl_mutex_lock(ftl_mutex_t *mutex)
+{
+    ftl_mutex_lock_until(mutex, FTL_TIME_INFINITE);
+}
+
+void ftl_mutex_unlock(ftl_mutex_t *mutex)
+{
+    if (__atomic_exchange_n(&mutex->state, MUTEX_FREE, __ATOMIC_RELEASE) == MUTEX_CONTENDED) {
+        wake(&mutex->state, 1);
+    }
+}
+
+/* --- Condition variable --- */
+
+ftl_status_t ftl_condition_wait_until(ftl_condition_t *condition, ftl_mutex_t *mutex,
+                                      ftl_nsec_t deadline)
+{
+    __atomic_fetch_add(&condition->waiters, 1, __ATOMIC_SEQ_CST);
+    uint32_t signals = __atomic_load_n(&condition->signals, __ATOMIC_SEQ_CST);
+    ftl_mutex_unlock(mutex);
+    ftl_status_t status = sleep_while(&condition->signals, signals, deadline);
+    __atomic_fetch_sub(&condition->waiters, 1, __ATOMIC_RELAXED);
+    ftl_mutex_lock(mutex);
+    return status;
+}
+
+void ftl_condition_wait(ftl_condition_t *condition, ftl_mutex_t *mutex)
+{
+    ftl_condition_wait_until(condition, mutex, FTL_TIME_INFINITE);
+}
+
+static void let_go_on(ftl_condition_t *condition, uint32_t count)
+{
+    __atomic_fetch_add(&condition->signals, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&condition->waiters, __ATOMIC_SEQ_CST) != 0) {
+        wake(&condition->signals, count);
+    }
+}
+
+void ftl_condition_signal(ftl_condition_t *condition)
+{
+    let_go_on(condition, 1);
+}
+
+void ftl_condition_broadcast(ftl_condition_t *condition)
+{
+    let_go_on(condition, UINT32_MAX);
+}
+
+/* --- Semaphore --- */
+
+bool ftl_semaphore_try_take(ftl_semaphore_t *semaphore)
+{
+    uint32_t count = __atomic_load_n(&semaphore->count, __ATOMIC_SEQ_CST);
+    while (count != 0) {
+        if (__atomic_compare_exchange_n(&semaphore->count, &count, count - 1, false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+ftl_status_t ftl_semaphore_take_until(ftl_semaphore_t *semaphore, ftl_nsec_t deadline)
+{
+    if (ftl_semaphore_try_take(semaphore)) {
+        return FTL_OK;
+    }
+    ftl_status_t status = FTL_OK;
+    bool taken = false;
+    __atomic_fetch_add(&semaphore->waiters, 1, __ATOMIC_SEQ_CST);
+    while (!taken && status == FTL_OK) {
+        status = sleep_while(&semaphore->count, 0, deadline);
+        taken = ftl_semaphore_try_take(semaphore);
+    }
+    __atomic_fetch_sub(&semaphore->waiters, 1, __ATOMIC_RELAXED);
+    return taken ? FTL_OK : status;
+}
+
+void ftl_semaphore_take(ftl_semaphore_t *semaphore)
+{
+    ftl_semaphore_take_until(semaphore, FTL_TIME_INFINITE);
+}
+
+ftl_status_t ftl_semaphore_give(ftl_semaphore_t *semaphore)
+{
+    uint32_t count = __atomic_load_n(&semaphore->count, __ATOMIC_RELAXED);
+    do {
+        if (count == FTL_SEMAPHORE_MAX) {
+            return FTL_ERR_OUT_OF_RANGE;
+        }
+    } while (!__atomic_compare_exchange_n(&semaphore->count, &count, count + 1, false,
+                                          __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+    if (__atomic_load_n(&semaphore->waiters, __ATOMIC_SEQ_CST) != 0) {
+        wake(&semaphore->count, 1);
+    }
+    return FTL_OK;
+}
+
+/* --- Once --- */
+
+static void run_once(ftl_once_t *once, void (*function)(void))
+{
+    function();
+    if (__atomic_exchange_n(&once->state, ONCE_DONE, __ATOMIC_RELEASE) == ONCE_AWAITED) {
+        wake(&once->state, UINT32_MAX);
+    }
+}
+
+void ftl_once(ftl_once_t *once, void (*function)(void))
+{
+    if (__atomic_load_n(&once->state, __ATOMIC_ACQUIRE) == ONCE_DONE) {
+        return;
+    }
+    if (replace(&once->state, ONCE_NEW, ONCE_RUNNING)) {
+        run_once(once, function);
+        return;
+    }
+    replace(&once->state, ONCE_RUNNING, ONCE_AWAITED);
+    while (__atomic_load_n(&once->state, __ATOMIC_ACQUIRE) != ONCE_DONE) {
+        sleep_while(&once->state, ONCE_AWAITED, FTL_TIME_INFINITE);
+    }
+}

@@ -1,15 +1,16 @@
-"""Instructions of messages between processes in both isolation modes, and of polls (the app `ipcbench` counts them)."""
+"""Instructions of messages between processes in both isolation modes, of polls, and of rings."""
 
 ISOLATIONS = ("user", "sandbox")
 
 
-def run(guest, isolation, part=""):
+def run(guest, isolation, command="ipcbench"):
+    """What the app prints: lines "metric number"."""
     figures = {}
-    for line in guest.run(f"run --isolation={isolation} ipcbench {part}", timeout=600).splitlines():
+    for line in guest.run(f"run --isolation={isolation} {command}", timeout=600).splitlines():
         metric, _, value = line.partition(" ")
         if value.isdigit():
             figures[f"{isolation}.{metric}"] = int(value)
-    assert figures, f"ipcbench {part} in isolation {isolation} printed no figures"
+    assert figures, f"{command} in isolation {isolation} printed no figures"
     return figures
 
 
@@ -19,7 +20,8 @@ def measure(boot):
         with boot(smp=1) as guest:
             guest.wait_prompt()
             figures.update(run(guest, isolation))
+            figures.update(run(guest, isolation, "ringtest cost"))
         with boot(smp=4) as guest:
             guest.wait_prompt()
-            figures.update(run(guest, isolation, "pairs"))
+            figures.update(run(guest, isolation, "ipcbench pairs"))
     return figures

@@ -103,16 +103,21 @@ static ftl_status_t open_program(struct ftl_bootimage *image, const struct ftl_a
     return status;
 }
 
-static ftl_status_t create_process(const struct ftl_app *app, ftl_isolation_t isolation,
-                                   ftl_handle_t *process)
+static ftl_status_t create_process(const struct ftl_app *app,
+                                   const struct ftl_spawn_options *options, ftl_handle_t *process)
 {
-    ftl_handle_t vmspace;
-    ftl_status_t status = ftl_vmspace_create(isolation, &vmspace);
+    ftl_handle_t vmspace = options->vmspace;
+    ftl_status_t status = FTL_OK;
+    if (vmspace == FTL_HANDLE_INVALID) {
+        status = ftl_vmspace_create(options->isolation, &vmspace);
+    }
     if (status != FTL_OK) {
         return status;
     }
     status = ftl_process_create(vmspace, app->name, strlen(app->name), app->memory_limit, process);
-    ftl_handle_close(vmspace);
+    if (options->vmspace == FTL_HANDLE_INVALID) {
+        ftl_handle_close(vmspace);
+    }
     return status;
 }
 
@@ -189,7 +194,7 @@ ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
         goto fail;
     }
     now = "creating its process";
-    status = create_process(app, options->isolation, &making.process);
+    status = create_process(app, options, &making.process);
     if (status != FTL_OK) {
         goto fail;
     }

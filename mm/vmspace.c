@@ -228,6 +228,20 @@ ftl_status_t vmspace_enter(struct vmspace *vmspace, struct account *account)
     return status;
 }
 
+/*
+ * Whether the mapping ends when this process, the one that leaves, does. Code in a window stays as
+ * long as anybody runs there: a thread of another process may hold the address of one of its
+ * landing pads for checked, and must find no other code there.
+ */
+static bool ends_with(const struct vmspace *vmspace, const struct mapping *mapping,
+                      const struct process *process)
+{
+    if (!mapping->code || vmspace->isolation != FTL_ISOLATION_SANDBOX) {
+        return mapping->owner == process;
+    }
+    return vmspace->processes == 0;
+}
+
 void vmspace_leave(struct vmspace *vmspace, const struct process *process)
 {
     struct list removed = LIST_INIT(removed);
@@ -236,7 +250,7 @@ void vmspace_leave(struct vmspace *vmspace, const struct process *process)
     struct mapping *mapping;
     LIST_FOR_EACH(mapping, &vmspace->mappings, struct mapping, link)
     {
-        if (mapping->owner == process) {
+        if (ends_with(vmspace, mapping, process)) {
             list_remove(&mapping->link);
             list_push_back(&removed, &mapping->link);
             /* Whole mappings: nothing has to be split, so it cannot fail. */

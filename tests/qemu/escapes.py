@@ -1,6 +1,6 @@
-"""The escape suite against the real kernel, from a boot image of its own: attacks that the verifier refuses are refused by
-the loader, by the same rule; all others run and end as they should. After each of them the kernel's code and constants,
-and the memory of the sandbox next door, are what they were. See tests/sandbox/escapes/."""
+"""The escape suite against the real kernel, from a boot image of its own: attacks that the verifier refuses are refused
+when they are loaded, by the same rule; all others run and end as they should. After each of them the kernel's code and
+constants, and the memory of the sandbox next door, are what they were. See tests/sandbox/escapes/."""
 import io
 import json
 import os
@@ -97,7 +97,8 @@ def make_programs(build_dir, directory):
     for flavour in ("trap", "mask"):
         in_c[flavour] = os.path.join(directory, "escape_" + flavour)
         subprocess.run([os.path.join(build_dir, "bin", "ftl-cc"), "--isolation=sandbox", "--flavour=" + flavour, "-O1",
-                        "-Wall", "-Wextra", "-Werror", os.path.join(ESCAPES, "escape.c"), "-o", in_c[flavour]], check=True)
+                        "-Wall", "-Wextra", "-Werror", os.path.join(ESCAPES, "escape.c"), "-o", in_c[flavour]],
+                       check=True)
     return made, in_c
 
 
@@ -137,7 +138,7 @@ class Range:
 
     def refused(self, name, rule):
         output = self.guest.run(f"run {name}")
-        assert f"'{name}' refused by the verifier: rule {rule}:" in output, f"{name}: {output}"
+        assert f" refused: rule {rule}: " in output, f"{name}: {output}"
 
     def stopped(self, name, command, cause):
         output, status = self.guest.run_status(command)

@@ -72,9 +72,8 @@ static void one_code_is_shared_by_processes_in_one_window_and_in_others(void **s
     assert_int_equal(page_of(beside, beside_base, &permissions),
                      page_of(first, base, &permissions)); /* the gate */
 
-    object_put(&first->object); /* ends, and takes what is its own with it */
-    assert_int_equal(page_of(beside, base, &permissions), 0);
-    assert_int_equal(page_of(beside, base + FTL_GATE_SIZE, &permissions), 0);
+    object_put(&first->object); /* ends, but its window lives on */
+    assert_int_equal(page_of(beside, base + FTL_GATE_SIZE, &permissions), page);
     assert_int_equal(page_of(beside, beside_base + FTL_GATE_SIZE, &permissions), page);
     object_put(&beside->object);
     object_put(&apart->object);
@@ -281,6 +280,35 @@ static void what_is_mapped_for_a_process_goes_with_it_alone(void **state)
     object_put(&second->object);
 }
 
+/* Its landing pads may be in registers, as checked, of other processes' threads. */
+static void code_stays_in_its_window_until_the_last_process_ends(void **state)
+{
+    (void)state;
+    struct call_result made;
+    ftl_handle_t code = code_handle(&made);
+    struct process *first = core_process(FTL_ISOLATION_SANDBOX);
+    struct process *second = core_process_in(first->vmspace);
+    struct vmspace *window = first->vmspace;
+    ftl_handle_t process = core_handle(caller, &first->object, FTL_RIGHT_MANAGE);
+    vaddr_t base = window->start;
+    unsigned permissions;
+    object_get(&window->object);
+    assert_int_equal(core_call(FTL_CALL_PROCESS_MAP_CODE, process, code, base, 0, 0, 0).status,
+                     FTL_OK);
+    core_call(FTL_CALL_HANDLE_CLOSE, process, 0, 0, 0, 0, 0);
+    object_put(&first->object);
+    assert_int_not_equal(page_of(second, base + FTL_GATE_SIZE, &permissions), 0);
+    process = core_handle(caller, &second->object, FTL_RIGHT_MANAGE);
+    assert_int_equal(core_call(FTL_CALL_PROCESS_MAP_CODE, process, code, base, 0, 0, 0).status,
+                     FTL_ERR_EXISTS);
+    core_call(FTL_CALL_HANDLE_CLOSE, process, 0, 0, 0, 0, 0);
+    object_put(&second->object);
+    second = core_process_in(window);
+    assert_int_equal(page_of(second, base + FTL_GATE_SIZE, &permissions), 0);
+    object_put(&second->object);
+    object_put(&window->object);
+}
+
 /*
  * Makes what a window leaves in the kernel's page table, of as many windows as there ever are at
  * once.
@@ -361,6 +389,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_is_mapped_for_a_process_goes_with_it_alone, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(code_stays_in_its_window_until_the_last_process_ends,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,10 +87,10 @@ def kernel_constants(build_dir):
     return pieces
 
 
-def make_programs(build_dir, directory):
+def make_programs(build_dir, directory, sources=("refused.S", "contained.S")):
     """Builds all attacks. Returns ([name, outcome, path] of those in assembly, {flavour: path} of escape.c)."""
     made = []
-    for source in ("refused.S", "contained.S"):
+    for source in sources:
         made += [(name, outcome if source == "contained.S" else "refused " + outcome, path)
                  for name, outcome, path in attacks.build_all(build_dir, directory, source)]
     in_c = {}

@@ -1,16 +1,15 @@
 /*
  * Attacks on the sandbox in C, built by ftl-cc like any app; the argument names one, another may be
  * an address to attack. Each ends with a report of the kernel's, or prints "contained" when what it
- * tried gave errors. `neighbour` is not one: it is the sandbox next door whose memory must not
- * change.
+ * tried gave errors. `neighbour` and `storm` are no attacks: the one is the sandbox next door whose
+ * memory must not change, the other keeps all harts busy with interrupts.
  */
 #include <ftl/call_numbers.h>
 #include <ftl/channel.h>
-#include <ftl/console.h>
-#include <ftl/environ.h>
-#include <ftl/futex.h>
-#include <ftl/handle.h>
+#include <ftl/clock.h>
+#include <ftl/notification.h>
 #include <ftl/thread.h>
+#include <ftl/timer.h>
 #include <ftl/vmo.h>
 #include <ftl/vmspace.h>
 
@@ -316,7 +315,54 @@ static void changing_arguments(void)
     pthread_join(thread, NULL);
 }
 
-/* ---- The neighbour ---- */
+/* ---- Company ---- */
+
+#define STORM_THREADS 8
+
+static ftl_handle_t bells[STORM_THREADS];
+
+/*
+ * Takes the interrupts of a timer of its own, as fast as they may come, and wakes the next thread
+ * each time, on another hart perhaps.
+ */
+static void *ring(void *argument)
+{
+    size_t mine = (size_t)(uintptr_t)argument;
+    ftl_handle_t timer;
+    ftl_nsec_t now;
+    uint64_t count;
+
+    if (ftl_timer_create(&timer) != FTL_OK || ftl_clock_get(&now) != FTL_OK ||
+        ftl_timer_set(timer, now, FTL_TIMER_PERIOD_MIN) != FTL_OK) {
+        abort();
+    }
+    for (;;) {
+        ftl_clock_get(&now);
+        ftl_notification_wait(bells[mine], 1, now + FTL_TIMER_PERIOD_MIN, &count);
+        ftl_timer_read(timer, &count);
+        ftl_notification_signal(bells[(mine + 1) % STORM_THREADS], 1);
+    }
+    return NULL;
+}
+
+static void storm(void)
+{
+    pthread_t thread;
+
+    for (size_t i = 0; i < STORM_THREADS; i++) {
+        if (ftl_notification_create(&bells[i]) != FTL_OK) {
+            abort();
+        }
+    }
+    for (size_t i = 0; i < STORM_THREADS; i++) {
+        if (pthread_create(&thread, NULL, ring, (void *)i) != 0) {
+            abort();
+        }
+    }
+    printf("storm has begun\n");
+    fflush(stdout);
+    pthread_join(thread, NULL);
+}
 
 static void neighbour(void)
 {
@@ -357,6 +403,7 @@ static const struct {
     { "hostile_mappings", hostile_mappings },
     { "changing_arguments", changing_arguments },
     { "neighbour", neighbour },
+    { "storm", storm },
 };
 
 int main(int argc, char **argv)

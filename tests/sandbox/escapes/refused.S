@@ -1,6 +1,6 @@
 /*
  * Attacks that the verifier refuses, on the host (ftl-verify) and in the kernel, by the rule named; if there is a label
- * `bad`, at that place. One attack begins at each line "//! NAME: RULE" and ends at the next; before it comes prelude.S,
+ * `bad`, at that place. An attack begins at each line "//! NAME: RULE" and ends at the next; before it comes prelude.S,
  * and behind it an unimp (unless the line ends in "bare"), so that none is refused for running off its end only.
  */
 

@@ -1,4 +1,7 @@
-/* Checks the C library and the POSIX layer under it from inside a process. One line per check. */
+/*
+ * Checks the language, the C library and the POSIX layer under it from inside a process. One line
+ * per check.
+ */
 #include "selftest.h"
 
 #include <stdio.h>
@@ -23,8 +26,9 @@ static unsigned int run_checks(const struct check *checks)
 
 int main(void)
 {
-    unsigned int failed = run_checks(memory_checks) + run_checks(number_checks) +
-                          run_checks(process_checks) + run_checks(thread_checks);
+    unsigned int failed = run_checks(language_checks) + run_checks(memory_checks) +
+                          run_checks(number_checks) + run_checks(process_checks) +
+                          run_checks(thread_checks);
     printf("selftest: %u failed\n", failed);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

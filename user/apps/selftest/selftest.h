@@ -10,6 +10,7 @@ struct check {
 };
 
 /* Each ends with an entry without a name. */
+extern const struct check language_checks[];
 extern const struct check memory_checks[];
 extern const struct check number_checks[];
 extern const struct check process_checks[];

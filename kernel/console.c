@@ -107,7 +107,7 @@ void console_enable_input(const struct boot_info *info)
         log_line("console: no UART in the device tree: output through SBI, no input");
         return;
     }
-    if (!plic_enable(info->uart.device.irq, receive, NULL)) {
+    if (plic_enable(info->uart.device.irq, receive, NULL) != FTL_OK) {
         log_line("console: interrupt %u of the UART cannot be had: no input",
                  info->uart.device.irq);
         return;

@@ -9,6 +9,7 @@
 
 #include "ipc/channel.h"
 #include "ipc/futex.h"
+#include "ipc/interrupt.h"
 #include "ipc/notification.h"
 #include "ipc/poll.h"
 #include "ipc/timer.h"
@@ -122,6 +123,7 @@ static void init_objects(void)
     timer_object_init();
     poll_init();
     channel_init();
+    interrupt_init();
     code_init();
 }
 

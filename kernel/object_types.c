@@ -1,5 +1,6 @@
 /* What each type of object does at its end. */
 #include "ipc/channel.h"
+#include "ipc/interrupt.h"
 #include "ipc/notification.h"
 #include "ipc/poll.h"
 #include "ipc/timer.h"
@@ -32,4 +33,5 @@ const struct object_ops object_ops[OBJECT_TYPE_COUNT] = {
                          .handle_made = channel_handle_made,
                          .handle_closed = channel_handle_closed },
     [OBJECT_CODE] = { .name = "code", .destroy = code_destroy },
+    [OBJECT_INTERRUPT] = { .name = "interrupt", .destroy = interrupt_destroy },
 };

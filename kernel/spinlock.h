@@ -20,6 +20,7 @@ enum lock_class {
     LOCK_VMSPACE,        /* struct vmspace: mappings, page tables */
     LOCK_VMO,            /* struct vmo: pages */
     LOCK_FUTEX,          /* a futex bucket */
+    LOCK_INTERRUPTS,     /* who gets which interrupt; held while that one is told */
     LOCK_CONSOLE,        /* console input queue */
     LOCK_TIMER_OBJECT,   /* a timer object while it is set or cancelled */
     LOCK_TIMERS,         /* a hart's timer queue; held while its callbacks run */

@@ -24,7 +24,7 @@ SCALARS = {  # type in the table: (C type for processes, C type in the kernel)
     "handle": ("ftl_handle_t", "ftl_handle_t"),
 }
 OBJECTS = ["any", "process", "thread", "vmspace", "vmo", "console", "system",
-           "notification", "timer", "poll", "channel", "code"]
+           "notification", "timer", "poll", "channel", "code", "interrupt"]
 KERNEL_STRUCTS = {"any": "object", "timer": "timer_object"}  # where not named as in the table
 RIGHTS = ["READ", "WRITE", "MAP", "EXECUTE", "DUPLICATE", "TRANSFER", "MANAGE", "WAIT"]
 MAX_ARGS = 6

@@ -16,13 +16,14 @@
 #define PLIC_MAX_SOURCES    1024
 
 static struct {
-    volatile uint32_t *registers; /* NULL: there is none */
+    volatile uint32_t *registers; /* NULL: there is none; fixed after boot, as `sources` */
     uint32_t sources;
+    struct spinlock lock; /* LOCK_INTERRUPTS; protects the handlers, held while one runs */
     struct {
         void (*handler)(void *context);
         void *context;
     } handlers[PLIC_MAX_SOURCES];
-} plic;
+} plic = { .lock = SPINLOCK_INIT(LOCK_INTERRUPTS) };
 
 static volatile uint32_t *plic_register(size_t offset)
 {
@@ -57,19 +58,64 @@ void plic_init_hart(void)
     }
 }
 
-bool plic_enable(uint32_t source, void (*handler)(void *context), void *context)
+/* A source of priority 0 does not interrupt any hart, whichever have it enabled. */
+static void set_priority(uint32_t source, uint32_t priority)
 {
-    if (plic.registers == NULL || source == 0 || source > plic.sources ||
-        plic.handlers[source].handler != NULL || arch_hart_self()->plic_context < 0) {
-        return false;
-    }
-    plic.handlers[source].context = context;
-    plic.handlers[source].handler = handler;
-    memory_barrier();
+    *plic_register(PLIC_PRIORITY + source * sizeof(uint32_t)) = priority;
+}
+
+void plic_mask(uint32_t source)
+{
+    set_priority(source, 0);
+}
+
+void plic_unmask(uint32_t source)
+{
+    set_priority(source, 1);
+}
+
+/* Lets this hart get interrupts of the source, for good: only it writes its enable bits. */
+static void enable_here(uint32_t source)
+{
     size_t enable = PLIC_ENABLE + (size_t)arch_hart_self()->plic_context * PLIC_ENABLE_STRIDE;
-    *plic_register(PLIC_PRIORITY + source * sizeof(uint32_t)) = 1;
     *plic_register(enable + source / 32 * sizeof(uint32_t)) |= 1U << (source % 32);
-    return true;
+}
+
+ftl_status_t plic_enable(uint32_t source, void (*handler)(void *context), void *context)
+{
+    if (plic.registers == NULL || arch_hart_self()->plic_context < 0) {
+        return FTL_ERR_NOT_SUPPORTED;
+    }
+    if (source == 0 || source > plic.sources) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    spin_lock(&plic.lock);
+    bool taken = plic.handlers[source].handler != NULL;
+    if (!taken) {
+        plic.handlers[source].handler = handler;
+        plic.handlers[source].context = context;
+        enable_here(source);
+        plic_unmask(source);
+    }
+    spin_unlock(&plic.lock);
+    return taken ? FTL_ERR_EXISTS : FTL_OK;
+}
+
+void plic_disable(uint32_t source)
+{
+    spin_lock(&plic.lock);
+    plic_mask(source);
+    plic.handlers[source].handler = NULL;
+    spin_unlock(&plic.lock);
+}
+
+static void call_handler(uint32_t source)
+{
+    spin_lock(&plic.lock);
+    if (source <= plic.sources && plic.handlers[source].handler != NULL) {
+        plic.handlers[source].handler(plic.handlers[source].context);
+    }
+    spin_unlock(&plic.lock);
 }
 
 void plic_handle(void)
@@ -80,9 +126,7 @@ void plic_handle(void)
     }
     volatile uint32_t *claim = plic_context_register(PLIC_CLAIM);
     for (uint32_t source = *claim; source != 0; source = *claim) {
-        if (source <= plic.sources && plic.handlers[source].handler != NULL) {
-            plic.handlers[source].handler(plic.handlers[source].context);
-        }
+        call_handler(source);
         *claim = source;
     }
 }

@@ -21,6 +21,7 @@
 #include "ipc/channel.h"
 #include "ipc/fastpath.h"
 #include "ipc/futex.h"
+#include "ipc/interrupt.h"
 #include "ipc/notification.h"
 #include "ipc/poll.h"
 #include "ipc/timer.h"
@@ -36,13 +37,14 @@
 #include "mm/page.h"
 #include "mm/slab.h"
 
-#define STACK_SIZE  (256 * KIB)
-#define SPIN_MAX    100000 /* turns of waiting harts without progress before it is a deadlock */
-#define STEP_TIME   1000   /* ns that a piece of process code takes */
-#define POINTS_MAX  20000000
-#define FAIR_POINTS 1000 /* of a hart, after which another goes on whatever the schedule */
-#define TLB_ENTRIES 32
-#define LEAP_ODDS   64 /* of a point where harts may change: that time leaps too */
+#define STACK_SIZE     (256 * KIB)
+#define SPIN_MAX       100000 /* turns of waiting harts without progress before it is a deadlock */
+#define STEP_TIME      1000   /* ns that a piece of process code takes */
+#define POINTS_MAX     20000000
+#define FAIR_POINTS    1000 /* of a hart, after which another goes on whatever the schedule */
+#define TLB_ENTRIES    32
+#define CONSOLE_SOURCE 1
+#define LEAP_ODDS      64 /* of a point where harts may change: that time leaps too */
 
 struct tlb_entry {
     vaddr_t page; /* 0: free */
@@ -78,9 +80,14 @@ static struct {
     size_t points;
     size_t spins; /* turns of waiting since the last progress */
     paddr_t gate;
-    void (*console_interrupt)(void *context);
+    struct spinlock source_lock; /* LOCK_INTERRUPTS */
+    struct sim_source {
+        void (*handler)(void *context);
+        void *context;
+        bool masked;
+    } sources[SIM_SOURCES];
     const char *input;
-} sim;
+} sim = { .source_lock = SPINLOCK_INIT(LOCK_INTERRUPTS) };
 
 struct sim_statistics sim_statistics;
 sim_code sim_image_code;
@@ -432,9 +439,10 @@ static void init_kernel(void)
     timer_object_init();
     poll_init();
     channel_init();
+    interrupt_init();
     code_init();
     loader_init(0);
-    info.uart.device.irq = 1;
+    info.uart.device.irq = CONSOLE_SOURCE;
     console_enable_input(&info);
     system_init(0);
 }
@@ -698,12 +706,48 @@ paddr_t kernel_image_end(void)
     return 0;
 }
 
-bool plic_enable(uint32_t source, void (*handler)(void *context), void *context)
+/* --- The interrupt controller: sources below SIM_SOURCES, the console's among them --- */
+
+ftl_status_t plic_enable(uint32_t source, void (*handler)(void *context), void *context)
 {
-    (void)source;
-    (void)context;
-    sim.console_interrupt = handler;
-    return true;
+    if (source == 0 || source >= SIM_SOURCES) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    spin_lock(&sim.source_lock);
+    bool taken = sim.sources[source].handler != NULL;
+    if (!taken) {
+        sim.sources[source] = (struct sim_source){ .handler = handler, .context = context };
+    }
+    spin_unlock(&sim.source_lock);
+    return taken ? FTL_ERR_EXISTS : FTL_OK;
+}
+
+void plic_disable(uint32_t source)
+{
+    spin_lock(&sim.source_lock);
+    sim.sources[source].handler = NULL;
+    spin_unlock(&sim.source_lock);
+}
+
+void plic_mask(uint32_t source)
+{
+    sim.sources[source].masked = true;
+}
+
+void plic_unmask(uint32_t source)
+{
+    sim.sources[source].masked = false;
+}
+
+bool sim_interrupt(uint32_t source)
+{
+    spin_lock(&sim.source_lock);
+    bool told = sim.sources[source].handler != NULL && !sim.sources[source].masked;
+    if (told) {
+        sim.sources[source].handler(sim.sources[source].context);
+    }
+    spin_unlock(&sim.source_lock);
+    return told;
 }
 
 void power_off(uint8_t status)
@@ -767,5 +811,5 @@ void uart_enable_input(struct uart *uart)
 void sim_console_input(const char *text)
 {
     sim.input = text;
-    sim.console_interrupt(NULL);
+    sim_interrupt(CONSOLE_SOURCE);
 }

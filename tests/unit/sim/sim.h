@@ -75,6 +75,11 @@ _Noreturn void sim_fail(const char *format, ...) __attribute__((format(printf, 1
  * it takes; NULL: it may not make this access (FTL_MAP_). */
 void *sim_access(vaddr_t address, unsigned access);
 
+/* A device interrupts this hart, unless the source is masked or nobody's: then false. Source 1 is
+ * the console's. */
+#define SIM_SOURCES 8
+bool sim_interrupt(uint32_t source);
+
 /* Bytes that arrive at the console; the interrupt is hart 0's. */
 void sim_console_input(const char *text);
 

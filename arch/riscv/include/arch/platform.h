@@ -2,6 +2,8 @@
 #ifndef ARCH_PLATFORM_H
 #define ARCH_PLATFORM_H
 
+#include <ftl/status.h>
+
 #include "arch/mmu.h"
 #include "kernel/boot_info.h"
 #include "kernel/types.h"
@@ -48,9 +50,16 @@ void plic_init(const struct boot_info *info);
 /* For each hart: lets it receive interrupts. */
 void plic_init_hart(void);
 /*
- * Calls handler(context) on interrupts of the source from now on. At most one handler per source.
+ * Calls handler(context), with LOCK_INTERRUPTS held, on interrupts of the source from now on. At
+ * most one handler per source: EXISTS. INVALID_ARGUMENT: no such source; NOT_SUPPORTED: this hart
+ * gets no interrupts.
  */
-bool plic_enable(uint32_t source, void (*handler)(void *context), void *context);
+ftl_status_t plic_enable(uint32_t source, void (*handler)(void *context), void *context);
+/* The handler will not be called any more, and does not run on return. */
+void plic_disable(uint32_t source);
+/* Keeps an enabled source from interrupting, until it is unmasked. */
+void plic_mask(uint32_t source);
+void plic_unmask(uint32_t source);
 
 /* Boot, each hart: trap vector, interrupt enables, counters. */
 void trap_init_hart(void);

@@ -51,6 +51,7 @@ typedef enum {
     FTL_OBJECT_POLL = 9,
     FTL_OBJECT_CHANNEL = 10,
     FTL_OBJECT_CODE = 11,
+    FTL_OBJECT_INTERRUPT = 12,
 } ftl_object_type_t;
 
 /* How a process is isolated. Data, never source: the same .c builds for both. */

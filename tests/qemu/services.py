@@ -12,16 +12,17 @@ def pid_of(guest, name):
     return re.search(rf"^ +(\d+) {name} ", guest.run("ps"), re.M)[1]
 
 
-def kill_server(guest, says):
-    """Kills the server, and waits for what init says of it, which is returned, and then for a client's word. All may
-    come before the prompt or after it."""
+def kill_server(guest, *says):
+    """Kills the server, and waits for what init says of it, which is returned, and for what clients say. All that may
+    come in any order, before the prompt or after it."""
     pid = pid_of(guest, SERVER)
     announcement = rf"init: {SERVER} \(pid {pid}\) was killed \(status 137\); ([^\r\n]*)\r?\n"
     output = guest.run(f"kill {pid}")
-    announced = re.search(announcement, output) or guest.expect(announcement)
-    if f"{says}\n" not in output:
-        guest.expect(rf"{says}\r?\n")
-    return announced[1]
+    wanted = [announcement, *(rf"{text}\r?\n" for text in says)]
+    missing = [pattern for pattern in wanted if not re.search(pattern, output)]
+    if missing:  # wait until all of them are there, and take all that is there then
+        output += guest.expect("".join(rf"(?=(?s:.*?){pattern})" for pattern in missing) + r"(?s:.*)\n")[0]
+    return re.search(announcement, output)[1]
 
 
 def clients_and_servers_talk(guest, client):
@@ -47,7 +48,7 @@ def clients_notice_the_end_and_connect_again(guest, client):
     guest.run_background(f"run --isolation={client} echo_client stay 1 &", "connected\n")
     guest.run_background(f"run --isolation={client} echo_client listen &", "listening\n")
     first = pid_of(guest, SERVER)
-    said = kill_server(guest, "connected again")
+    said = kill_server(guest, "echo_client: listen: the other end was closed", "connected again")
     assert said == "starting it again", said
     guest.run("wait")
     assert pid_of(guest, SERVER) != first

@@ -41,6 +41,7 @@ IN_C = {
     "overrun_into_a_function_pointer": (BAD_JUMP,) * 2,
     "hostile_arguments": ("",) * 2,
     "hostile_mappings": ("",) * 2,
+    "hostile_loading": ("",) * 2,
     "changing_arguments": ("",) * 2,
 }
 

@@ -7,7 +7,9 @@
 #include <ftl/call_numbers.h>
 #include <ftl/channel.h>
 #include <ftl/clock.h>
+#include <ftl/code.h>
 #include <ftl/notification.h>
+#include <ftl/process.h>
 #include <ftl/thread.h>
 #include <ftl/timer.h>
 #include <ftl/vmo.h>
@@ -262,6 +264,59 @@ static void hostile_mappings(void)
     }
 }
 
+#define DEMAND(condition)                                                                          \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            printf("line %d: not so: %s\n", __LINE__, #condition);                                 \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
+/* Code of these two words, once it has been verified. */
+static ftl_status_t make_code(ftl_handle_t vmo, const uint32_t words[2], ftl_handle_t *code)
+{
+    const struct ftl_code_layout layout = { .file_size = 2 * sizeof(words[0]),
+                                            .memory_size = PAGE,
+                                            .image_size = (uint64_t)3 * PAGE,
+                                            .entry = PAGE };
+
+    DEMAND(ftl_vmo_write(vmo, 0, words, 2 * sizeof(words[0])) == FTL_OK);
+    return ftl_code_create(vmo, 0, PAGE, &layout, code);
+}
+
+/* A loader of one's own, that loads into the window it runs in what it should not. */
+static void hostile_loading(void)
+{
+    static const uint32_t good[2] = { 0x4654c037, 0x0000006f }; /* a pad, j . */
+    static const uint32_t bad[2] = { 0x4654c037, 0x00000073 };  /* a pad, ecall */
+    const uintptr_t end = window() + ((uintptr_t)1 << WINDOW_SHIFT);
+    ftl_handle_t vmspace, vmo, process, code;
+    uintptr_t base, at;
+
+    DEMAND(ftl_vmspace_self(&vmspace) == FTL_OK && ftl_vmo_create(PAGE, &vmo) == FTL_OK);
+    DEMAND(make_code(vmo, bad, &code) == FTL_ERR_NOT_VERIFIED);
+    DEMAND(make_code(vmo, good, &code) == FTL_OK);
+    DEMAND(ftl_process_create(vmspace, "loaded", 6, 1 << 20, &process) == FTL_OK);
+    DEMAND(ftl_process_map(process, vmo, 0, PAGE, FTL_MAP_READ | FTL_MAP_EXEC, 0, &at) != FTL_OK);
+    DEMAND(ftl_process_map_code(process, code, window()) != FTL_OK);
+    DEMAND(ftl_process_map_code(process, code, end - PAGE) != FTL_OK);
+    DEMAND(ftl_process_map_code(process, code, end) != FTL_OK);
+    DEMAND(ftl_process_map_code(process, code, KERNEL) != FTL_OK);
+    DEMAND(ftl_process_map_code(process, code, (uintptr_t)store / PAGE * PAGE) != FTL_OK);
+    DEMAND(ftl_process_find_room(process, (size_t)3 * PAGE, PAGE, &base) == FTL_OK);
+    DEMAND(ftl_process_map_code(process, code, base + 4) != FTL_OK);
+    DEMAND(ftl_process_map_code(process, code, base) == FTL_OK);
+    DEMAND(ftl_vmo_write(vmo, 0, bad, sizeof(bad)) == FTL_OK); /* the file, not the code */
+    DEMAND(ftl_vmspace_protect(vmspace, base + PAGE, PAGE, FTL_MAP_READ) != FTL_OK);
+    DEMAND(ftl_vmspace_unmap(vmspace, base + PAGE, PAGE) != FTL_OK);
+    DEMAND(ftl_process_kill(process, 1) == FTL_OK);
+    /* Its landing pad stays one, for whoever holds its address. */
+    DEMAND(memcmp((const void *)(base + PAGE), good, sizeof(good)) == 0);
+    DEMAND(ftl_process_create(vmspace, "again", 5, 1 << 20, &process) == FTL_OK);
+    DEMAND(ftl_process_map_code(process, code, base) != FTL_OK);
+    DEMAND(ftl_process_map(process, vmo, 0, PAGE, FTL_MAP_READ, base + PAGE, &at) != FTL_OK);
+}
+
 /*
  * Another thread changes what a call's argument points to, between what is allowed and what is not.
  */
@@ -401,6 +456,7 @@ static const struct {
     { "overrun_into_a_function_pointer", overrun_into_a_function_pointer },
     { "hostile_arguments", hostile_arguments },
     { "hostile_mappings", hostile_mappings },
+    { "hostile_loading", hostile_loading },
     { "changing_arguments", changing_arguments },
     { "neighbour", neighbour },
     { "storm", storm },

@@ -1,8 +1,10 @@
 """scripts/bench: runs benchmarks. Each is a module tests/bench/NAME.py with
 
     def measure(boot): ...   # -> {metric: number}; boot(**options) is a guest.Guest that counts instructions
+    TARGET = "bench_image"   # optional: what to build besides kernel and boot image, with the sources that needs
 
-and its first docstring line says what it measures. Metrics get "NAME." before their names.
+and its first docstring line says what it measures. Metrics get "NAME." before their names. boot.build_dir is the
+build directory.
 """
 import argparse
 import ast
@@ -57,8 +59,13 @@ def main():
     sys.path.insert(0, BENCH_DIR)
     figures = {}
     for name in arguments.names:
+        module = importlib.import_module(name)
+        if hasattr(module, "TARGET"):
+            project.setup("--bench")
+            project.build(build_dir, module.TARGET)
         boot = functools.partial(Guest, build_dir, icount=True)
-        measured = importlib.import_module(name).measure(boot)
+        boot.build_dir = build_dir
+        measured = module.measure(boot)
         figures.update((f"{name}.{metric}", number) for metric, number in measured.items())
     for metric, number in figures.items():
         print(f"{metric:40} {number:>15,}")

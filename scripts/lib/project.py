@@ -24,15 +24,16 @@ def _quietly(command, what):
         sys.exit(f"error: {what} failed: {' '.join(command)}")
 
 
-def setup():
+def setup(*arguments):
     """Runs scripts/setup, unless FTL_NO_SETUP is set to something."""
     if not os.environ.get("FTL_NO_SETUP"):
-        if subprocess.run([os.path.join(ROOT, "scripts", "setup")], check=False).returncode:
+        if subprocess.run([os.path.join(ROOT, "scripts", "setup"), *arguments], check=False).returncode:
             sys.exit("error: scripts/setup failed")
 
 
-def build(build_dir):
-    """Brings kernel and boot image in the build directory up to date, configuring it first if it is new."""
+def build(build_dir, target="image"):
+    """Brings kernel and boot image (or another target) in the build directory up to date, configuring it first if it
+    is new."""
     if not os.path.exists(os.path.join(build_dir, "CMakeCache.txt")):
         print(f"configuring {build_dir}", file=sys.stderr)
         parent, name = os.path.split(os.path.abspath(build_dir))
@@ -41,7 +42,7 @@ def build(build_dir):
         else:
             _quietly(["cmake", "-S", ROOT, "-B", build_dir], "configuring")
     print(f"building {os.path.relpath(build_dir)}", file=sys.stderr)
-    _quietly(["cmake", "--build", build_dir, "--target", "image", "--parallel", str(os.cpu_count() or 1)],
+    _quietly(["cmake", "--build", build_dir, "--target", target, "--parallel", str(os.cpu_count() or 1)],
              "the build")
 
 

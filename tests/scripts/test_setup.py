@@ -38,15 +38,15 @@ class SetupTest(unittest.TestCase):
                     file.write(text)
                 tar.add(path, name)
 
-    def pin(self, sha256=None):
+    def pin(self, sha256=None, kind="source"):
         with open(self.archive, "rb") as file:
             sha256 = sha256 or hashlib.sha256(file.read()).hexdigest()
         with open(self.path("scripts/deps.list"), "w", encoding="utf-8") as file:
-            file.write(f"package bash\nsource thing thing thing_1.orig.tar.gz {sha256} 1 */a.c\n")
+            file.write(f"package bash\n{kind} thing thing thing_1.orig.tar.gz {sha256} 1 */a.c\n")
 
-    def run_setup(self):
-        return subprocess.run([self.path("scripts/setup")], env=self.environment, text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, check=False)
+    def run_setup(self, *arguments):
+        return subprocess.run([self.path("scripts/setup"), *arguments], env=self.environment, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
 
     def read(self, name):
         with open(self.path(name), encoding="utf-8") as file:
@@ -60,6 +60,18 @@ class SetupTest(unittest.TestCase):
         self.assertFalse(os.path.exists(self.path(".deps/thing/docs")))
         second = self.run_setup()
         self.assertEqual((second.returncode, second.stdout), (0, ""))
+
+    def test_sources_for_benchmarks_come_when_asked_for(self):
+        self.pin(kind="bench")
+        self.assertEqual(self.run_setup().returncode, 0)
+        self.assertFalse(os.path.exists(self.path(".deps/thing")))
+        result = self.run_setup("--bench")
+        self.assertEqual(result.returncode, 0, result.stdout)
+        self.assertEqual(self.read(".deps/thing/a.c"), "int a;\n")
+
+    def test_unknown_argument_is_refused(self):
+        self.pin()
+        self.assertEqual(self.run_setup("--all").returncode, 1)
 
     def test_wrong_hash_is_refused(self):
         self.pin("0" * 64)

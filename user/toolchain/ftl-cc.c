@@ -1,7 +1,8 @@
 /*
  * ftl-cc: the compiler driver for FTL programs. Takes gcc's options, so that foreign build systems
  * can use it as CC, and --isolation=user|sandbox, --flavour=trap|mask and --no-zba besides (or
- * FTL_ISOLATION and FTL_FLAVOUR in the environment). clang compiles, ld.lld links; for a sandbox
+ * FTL_ISOLATION and FTL_FLAVOUR in the environment), and --sysroot=DIRECTORY for another C library
+ * than the one beside it. clang compiles, ld.lld links; for a sandbox
  * ftl-instrument stands between compiler and assembler, and what ftl-verify refuses is not put out.
  */
 #include <errno.h>
@@ -156,6 +157,8 @@ static bool take_own_option(struct driver *driver, const char *argument, bool *b
         *bad = !set_flavour(driver, strchr(argument, '=') + 1);
     } else if (strcmp(argument, "--no-zba") == 0) {
         driver->zba = false;
+    } else if (starts_with(argument, "--sysroot=")) {
+        driver->sysroot = strchr(argument, '=') + 1;
     } else {
         return false;
     }
@@ -766,7 +769,9 @@ static bool find_directories(struct driver *driver)
     slash = strrchr(path, '/');
     *slash = '\0';
     driver->bin = text("%s", path);
-    driver->sysroot = text("%s/../sysroot/%s", path, sandbox(driver) ? "sandbox" : "user");
+    if (driver->sysroot == NULL) {
+        driver->sysroot = text("%s/../sysroot/%s", path, sandbox(driver) ? "sandbox" : "user");
+    }
     return true;
 }
 

@@ -5,32 +5,37 @@
 
 #include <ftl/sandbox_abi.h>
 
-#define GROUP      64u /* instructions that share a rank */
-#define GROUP_BITS 8u  /* bytes of bitmap for them */
-#define GROUP_RANK 4u  /* bytes of rank */
+#define GROUP 64u /* instructions that share a word of the bitmap, and a rank */
 
 static uint32_t load_word(const uint8_t *at)
 {
     return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-static void store_word(uint8_t *at, uint32_t word)
+static unsigned int count_bits(uint64_t word)
 {
-    at[0] = (uint8_t)word;
-    at[1] = (uint8_t)(word >> 8);
-    at[2] = (uint8_t)(word >> 16);
-    at[3] = (uint8_t)(word >> 24);
+    word = word - (word >> 1 & 0x5555555555555555u);
+    word = (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
+    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return (unsigned int)(word * 0x0101010101010101u >> 56);
 }
 
-static unsigned int count_bits(unsigned int byte)
+/* The number of the lowest bit of a word that is not 0. */
+static unsigned int lowest_bit(uint32_t word)
 {
-    byte = byte - (byte >> 1 & 0x55u);
-    byte = (byte & 0x33u) + (byte >> 2 & 0x33u);
-    return (byte + (byte >> 4)) & 0x0fu;
+    unsigned int number = 0;
+
+    for (; (word & 0xffu) == 0; word >>= 8) {
+        number += 8;
+    }
+    for (; (word & 1) == 0; word >>= 1) {
+        number++;
+    }
+    return number;
 }
 
 bool sandbox_claims_open(struct sandbox_claims *claims, const uint8_t *table, size_t size,
-                         uint64_t address, size_t instructions, uint8_t *bits, uint8_t *ranks)
+                         uint64_t address, size_t instructions, uint64_t *bits, uint32_t *ranks)
 {
     size_t groups = instructions / GROUP + 1;
     size_t count = size / SANDBOX_CLAIM_SIZE;
@@ -41,11 +46,9 @@ bool sandbox_claims_open(struct sandbox_claims *claims, const uint8_t *table, si
     if (size % SANDBOX_CLAIM_SIZE != 0 || count > UINT32_MAX) {
         return false;
     }
-    for (size_t i = 0; i < groups * GROUP_BITS; i++) {
-        bits[i] = 0;
-    }
     for (size_t group = 0; group < groups; group++) {
-        store_word(ranks + group * GROUP_RANK, (uint32_t)at);
+        bits[group] = 0;
+        ranks[group] = (uint32_t)at;
         for (; at < count; at++) {
             uint32_t place = load_word(table + at * SANDBOX_CLAIM_SIZE);
             uint64_t index = ((uint64_t)place - address) / 4;
@@ -58,7 +61,7 @@ bool sandbox_claims_open(struct sandbox_claims *claims, const uint8_t *table, si
             if (index / GROUP > group) {
                 break;
             }
-            bits[index / 8] |= (uint8_t)(1u << index % 8);
+            bits[group] |= (uint64_t)1 << index % GROUP;
         }
     }
     return at == count;
@@ -66,18 +69,14 @@ bool sandbox_claims_open(struct sandbox_claims *claims, const uint8_t *table, si
 
 uint32_t sandbox_claim_at(const struct sandbox_claims *claims, size_t index)
 {
-    size_t byte = index / 8;
-    unsigned int mask = 1u << index % 8;
+    uint64_t group = claims->bits[index / GROUP];
+    uint64_t mask = (uint64_t)1 << index % GROUP;
     size_t rank;
 
-    if ((claims->bits[byte] & mask) == 0) {
+    if ((group & mask) == 0) {
         return 0;
     }
-    rank = load_word(claims->ranks + index / GROUP * GROUP_RANK);
-    for (size_t i = index / GROUP * GROUP_BITS; i < byte; i++) {
-        rank += count_bits(claims->bits[i]);
-    }
-    rank += count_bits(claims->bits[byte] & (mask - 1));
+    rank = claims->ranks[index / GROUP] + count_bits(group & (mask - 1));
     return load_word(claims->table + rank * SANDBOX_CLAIM_SIZE + 4);
 }
 
@@ -86,10 +85,9 @@ uint32_t sandbox_state_mask(const struct sandbox_state *state, uint32_t of, uint
     uint32_t mask = 0;
 
     of &= state->known;
-    for (unsigned int i = 0; of != 0; i++, of >>= 1) {
-        if ((of & 1) == 0) {
-            continue;
-        }
+    for (; of != 0; of &= of - 1) {
+        unsigned int i = lowest_bit(of);
+
         if (i == SANDBOX_REG_RA ? sandbox_is_pad(state, i)
                                 : sandbox_is_near(state, i, image_size)) {
             mask |= 1u << i;
@@ -104,9 +102,9 @@ void sandbox_state_add(struct sandbox_state *state, uint32_t mask)
                                                SANDBOX_SLACK };
     static const struct sandbox_value pad = { SANDBOX_VALUE_PAD, 0, 0 };
 
-    for (unsigned int i = 0; mask != 0; i++, mask >>= 1) {
-        if ((mask & 1) != 0) {
-            sandbox_set(state, i, i == SANDBOX_REG_RA ? pad : near);
-        }
+    for (; mask != 0; mask &= mask - 1) {
+        unsigned int i = lowest_bit(mask);
+
+        sandbox_set(state, i, i == SANDBOX_REG_RA ? pad : near);
     }
 }

@@ -26,17 +26,17 @@
 struct sandbox_claims {
     const uint8_t *table;
     size_t count;
-    const uint8_t *bits;  /* one an instruction: it has a claim */
-    const uint8_t *ranks; /* 4 bytes for each 64 instructions: claims before them */
+    const uint64_t *bits;  /* one an instruction: it has a claim */
+    const uint32_t *ranks; /* for each 64 instructions: claims before them */
 };
 
 /*
  * Indexes a table of size bytes for code of `instructions` instructions at `address`. bits and
- * ranks are memory for it, 8 and 4 bytes for each 64 instructions begun. False if the table is
+ * ranks are memory for it, one entry for each 64 instructions begun. False if the table is
  * malformed.
  */
 bool sandbox_claims_open(struct sandbox_claims *claims, const uint8_t *table, size_t size,
-                         uint64_t address, size_t instructions, uint8_t *bits, uint8_t *ranks);
+                         uint64_t address, size_t instructions, uint64_t *bits, uint32_t *ranks);
 
 /* The mask claimed at instruction index; 0 if none is. */
 uint32_t sandbox_claim_at(const struct sandbox_claims *claims, size_t index);

@@ -19,9 +19,10 @@ const struct sandbox_form sandbox_forms[] = {
 const size_t sandbox_form_count = sizeof(sandbox_forms) / sizeof(sandbox_forms[0]);
 _Static_assert(sizeof(sandbox_forms) / sizeof(sandbox_forms[0]) < 256, "order[] holds bytes");
 
-#define MAJOR_MASK          0x7cu /* major opcode */
 #define FUNCT3_MASK         0x7000u
-#define ROUNDING_RESERVED_5 5u /* rounding modes 5 and 6 are reserved */
+#define BUCKETS_OF_OPCODE   8u
+#define OPCODE_JUMP_BIT     0x08u /* tells jal from the conditional branches */
+#define ROUNDING_RESERVED_5 5u    /* rounding modes 5 and 6 are reserved */
 #define ROUNDING_RESERVED_6 6u
 
 static uint32_t bits(uint32_t word, unsigned int low, unsigned int count)
@@ -40,25 +41,37 @@ static unsigned int bucket_of(uint32_t word)
     return bits(word, 2, 5) << 3 | bits(word, 12, 3);
 }
 
-static bool form_in_bucket(const struct sandbox_form *form, unsigned int bucket)
+/* The last bucket of a form: its only one, unless all of funct3 is free. */
+static unsigned int last_bucket(const struct sandbox_form *form)
 {
-    uint32_t probe = (bucket >> 3) << 2 | (bucket & 7u) << 12;
-    uint32_t mask = form->mask & (FUNCT3_MASK | MAJOR_MASK);
-
-    return (probe & mask) == (form->match & mask);
+    return bucket_of(form->match) + ((form->mask & FUNCT3_MASK) == 0 ? BUCKETS_OF_OPCODE - 1 : 0);
 }
 
 void sandbox_decoder_init(struct sandbox_decoder *decoder)
 {
     unsigned int used = 0;
 
-    for (unsigned int bucket = 0; bucket < SANDBOX_BUCKETS; bucket++) {
-        decoder->first[bucket] = (uint16_t)used;
-        for (size_t i = 0; i < sandbox_form_count && used < SANDBOX_ORDER_MAX; i++) {
-            if (form_in_bucket(&sandbox_forms[i], bucket)) {
-                decoder->order[used++] = (uint8_t)i;
-            }
+    for (unsigned int i = 0; i <= SANDBOX_BUCKETS; i++) {
+        decoder->first[i] = 0;
+    }
+    for (size_t i = 0; i < sandbox_form_count; i++) { /* how many there are in each ... */
+        const struct sandbox_form *form = &sandbox_forms[i];
+        for (unsigned int at = bucket_of(form->match); at <= last_bucket(form); at++) {
+            decoder->first[at + 1]++;
         }
+    }
+    for (unsigned int i = 0; i < SANDBOX_BUCKETS; i++) { /* ... so, where each ends, for now ... */
+        used += decoder->first[i + 1];
+        decoder->first[i + 1] = (uint16_t)used;
+    }
+    for (size_t i = sandbox_form_count; i-- > 0;) { /* ... and begins, when all are in place */
+        const struct sandbox_form *form = &sandbox_forms[i];
+        for (unsigned int at = bucket_of(form->match); at <= last_bucket(form); at++) {
+            decoder->order[--decoder->first[at + 1]] = (uint8_t)i;
+        }
+    }
+    for (unsigned int i = 0; i < SANDBOX_BUCKETS; i++) {
+        decoder->first[i] = decoder->first[i + 1];
     }
     decoder->first[SANDBOX_BUCKETS] = (uint16_t)used;
 }
@@ -81,29 +94,42 @@ static int64_t immediate(uint32_t word, unsigned int operands)
     }
 }
 
+int64_t sandbox_branch_offset(uint32_t word)
+{
+    return immediate(word, (word & OPCODE_JUMP_BIT) != 0 ? SANDBOX_OPERANDS_J : SANDBOX_OPERANDS_B);
+}
+
+static bool has_reserved_rounding(const struct sandbox_form *form, uint32_t word)
+{
+    uint32_t mode = bits(word, 12, 3);
+
+    return form->operands == SANDBOX_OPERANDS_FRM &&
+           (mode == ROUNDING_RESERVED_5 || mode == ROUNDING_RESERVED_6);
+}
+
 bool sandbox_decode(const struct sandbox_decoder *decoder, uint32_t word, struct sandbox_insn *insn)
 {
     unsigned int bucket = bucket_of(word);
+    const uint8_t *at = decoder->order + decoder->first[bucket];
+    const uint8_t *end = decoder->order + decoder->first[bucket + 1];
+    const struct sandbox_form *form;
 
-    for (unsigned int i = decoder->first[bucket]; i < decoder->first[bucket + 1]; i++) {
-        const struct sandbox_form *form = &sandbox_forms[decoder->order[i]];
-
-        if ((word & form->mask) != form->match) {
-            continue;
-        }
-        if (form->operands == SANDBOX_OPERANDS_FRM && (bits(word, 12, 3) == ROUNDING_RESERVED_5 ||
-                                                       bits(word, 12, 3) == ROUNDING_RESERVED_6)) {
+    do {
+        if (at == end) {
             return false;
         }
-        insn->form = form;
-        insn->rd = (uint8_t)(form->destination == SANDBOX_DESTINATION_X ? bits(word, 7, 5) : 0);
-        insn->rs1 = (uint8_t)bits(word, 15, 5);
-        insn->rs2 = (uint8_t)bits(word, 20, 5);
-        insn->imm_low = immediate(word, form->operands);
-        insn->imm_high = insn->imm_low;
-        return true;
+        form = &sandbox_forms[*at++];
+    } while ((word & form->mask) != form->match);
+    if (has_reserved_rounding(form, word)) {
+        return false;
     }
-    return false;
+    insn->form = form;
+    insn->rd = (uint8_t)(form->destination == SANDBOX_DESTINATION_X ? bits(word, 7, 5) : 0);
+    insn->rs1 = (uint8_t)bits(word, 15, 5);
+    insn->rs2 = (uint8_t)bits(word, 20, 5);
+    insn->imm_low = immediate(word, form->operands);
+    insn->imm_high = insn->imm_low;
+    return true;
 }
 
 static const char *const register_names[32] = {

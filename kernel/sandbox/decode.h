@@ -101,6 +101,9 @@ void sandbox_decoder_init(struct sandbox_decoder *decoder);
 bool sandbox_decode(const struct sandbox_decoder *decoder, uint32_t word,
                     struct sandbox_insn *insn);
 
+/* The distance that a word goes which is known to be a conditional branch or jal. */
+int64_t sandbox_branch_offset(uint32_t word);
+
 /*
  * Writes word as text ("lw a0, 8(s9)") into text, NUL-terminated, cut if size is too small. A word
  * that is no permitted form is shown as ".word 0x...".

@@ -34,12 +34,12 @@ static struct sandbox_value window(int64_t low, int64_t high)
     return (struct sandbox_value){ SANDBOX_VALUE_WINDOW, low, high };
 }
 
-static struct sandbox_value image(int64_t offset)
+static struct sandbox_value image(int64_t low, int64_t high)
 {
-    if (offset < -SANDBOX_NUMBER_MAX || offset > SANDBOX_NUMBER_MAX) {
+    if (low < -SANDBOX_NUMBER_MAX || high > SANDBOX_NUMBER_MAX) {
         return any;
     }
-    return (struct sandbox_value){ SANDBOX_VALUE_IMAGE, offset, offset };
+    return (struct sandbox_value){ SANDBOX_VALUE_IMAGE, low, high };
 }
 
 /* The value as a WINDOW value if it is one in any way, else ANY. */
@@ -61,19 +61,24 @@ struct sandbox_value sandbox_get(const struct sandbox_state *state, unsigned int
     return (state->known >> number_of & 1) != 0 ? state->reg[number_of] : any;
 }
 
+/* Nothing is known of a register any more, nor of a word loaded into it or through it. */
+static void forget(struct sandbox_state *state, unsigned int number_of)
+{
+    state->known &= ~(1u << number_of) | 1u << SANDBOX_REG_ZERO;
+    if (number_of == state->word_reg || number_of == state->word_base) {
+        state->word_reg = 0;
+    }
+}
+
 void sandbox_set(struct sandbox_state *state, unsigned int number_of, struct sandbox_value value)
 {
     if (number_of == SANDBOX_REG_ZERO) {
         return;
     }
-    if (value.kind == SANDBOX_VALUE_ANY) {
-        state->known &= ~(1u << number_of);
-    } else {
+    forget(state, number_of);
+    if (value.kind != SANDBOX_VALUE_ANY) {
         state->reg[number_of] = value;
         state->known |= 1u << number_of;
-    }
-    if (number_of == state->word_reg || number_of == state->word_base) {
-        state->word_reg = 0;
     }
 }
 
@@ -93,11 +98,6 @@ void sandbox_state_landing(struct sandbox_state *state)
 {
     sandbox_state_reset(state);
     sandbox_set(state, SANDBOX_REG_RA, (struct sandbox_value){ SANDBOX_VALUE_PAD, 0, 0 });
-}
-
-bool sandbox_is_access(const struct sandbox_insn *insn)
-{
-    return insn->form->class >= SANDBOX_CLASS_LOAD && insn->form->class <= SANDBOX_CLASS_SC;
 }
 
 static int64_t access_size(const struct sandbox_insn *insn)
@@ -131,12 +131,18 @@ bool sandbox_is_pad(const struct sandbox_state *state, unsigned int number_of)
  * An access that did not fault lay in the mappable part: so its base register is near it. Not so
  * sc, which may fail without looking at its address.
  */
-static void prove_base(struct sandbox_state *state, const struct sandbox_insn *insn)
+static void prove_base(struct sandbox_state *state, const struct sandbox_insn *insn,
+                       uint64_t image_size)
 {
     struct sandbox_value *base = &state->reg[insn->rs1];
 
-    if ((state->known >> insn->rs1 & 1) == 0 || base->kind != SANDBOX_VALUE_WINDOW ||
-        insn->form->class == SANDBOX_CLASS_SC) {
+    if ((state->known >> insn->rs1 & 1) == 0 || insn->form->class == SANDBOX_CLASS_SC) {
+        return;
+    }
+    if (base->kind == SANDBOX_VALUE_IMAGE && base->low != base->high) {
+        *base = as_window(*base, image_size);
+    }
+    if (base->kind != SANDBOX_VALUE_WINDOW) {
         return;
     }
     if (base->low < -insn->imm_high) {
@@ -164,7 +170,7 @@ static struct sandbox_value add(struct sandbox_value a, struct sandbox_value b, 
         return number(a.low + b.low, a.high + b.high);
     }
     if (a.kind == SANDBOX_VALUE_IMAGE && b.low == b.high) {
-        return image(a.low + b.low);
+        return image(a.low + b.low, a.high + b.low);
     }
     a = as_window(a, image_size);
     return a.kind == SANDBOX_VALUE_ANY ? any : window(a.low + b.low, a.high + b.high);
@@ -187,6 +193,26 @@ static struct sandbox_value shift_left(struct sandbox_value value, unsigned int 
         return any;
     }
     return number(value.low * ((int64_t)1 << count), value.high * ((int64_t)1 << count));
+}
+
+/*
+ * An index, shifted, and a base. From an exact address, by words or larger steps, it leads to an
+ * entry of a table.
+ */
+static struct sandbox_value add_index(const struct sandbox_state *state, struct sandbox_value index,
+                                      unsigned int shift, unsigned int base_reg,
+                                      uint64_t image_size)
+{
+    struct sandbox_value base = sandbox_get(state, base_reg);
+    struct sandbox_value offset = shift_left(index, shift);
+    struct sandbox_value entry = any;
+
+    if (base.kind == SANDBOX_VALUE_IMAGE && base.low == base.high && shift >= LOG2_WORD &&
+        offset.kind == SANDBOX_VALUE_NUMBER) {
+        entry = image(base.low + offset.low, base.low + offset.high);
+    }
+    return entry.kind != SANDBOX_VALUE_ANY ? entry
+                                           : add_register(state, offset, base_reg, image_size);
 }
 
 static struct sandbox_value shift_right(struct sandbox_value value, unsigned int count)
@@ -276,7 +302,7 @@ static struct sandbox_value upper_pc(const struct sandbox_insn *insn, uint64_t p
         insn->imm_high) { /* of a symbol: somewhere in the image, or just below it */
         return window(-IMM12_SPAN, IMM12_SPAN);
     }
-    return image((int64_t)pc + insn->imm_low);
+    return image((int64_t)pc + insn->imm_low, (int64_t)pc + insn->imm_low);
 }
 
 /* What is known of rd after insn. */
@@ -304,10 +330,9 @@ static struct sandbox_value result(const struct sandbox_state *state,
         }
         return add_register(state, a, insn->rs2, image_size);
     case SANDBOX_CLASS_SUB: return subtract(a, sandbox_get(state, insn->rs2), image_size);
-    case SANDBOX_CLASS_SHADD:
-        return add_register(state, shift_left(a, argument), insn->rs2, image_size);
+    case SANDBOX_CLASS_SHADD: return add_index(state, a, argument, insn->rs2, image_size);
     case SANDBOX_CLASS_SHADDUW:
-        return add_register(state, shift_left(low_word(a), argument), insn->rs2, image_size);
+        return add_index(state, low_word(a), argument, insn->rs2, image_size);
     case SANDBOX_CLASS_BOOL: return number(0, 1);
     case SANDBOX_CLASS_RANGE: return number(0, ((int64_t)1 << argument) - 1);
     case SANDBOX_CLASS_LOADU: return number(0, ((int64_t)1 << (8u << argument)) - 1);
@@ -315,22 +340,35 @@ static struct sandbox_value result(const struct sandbox_state *state,
     }
 }
 
+/* A load of a word from 0(rs1) may be the first part of the proof that rs1 is a landing pad. */
+static void remember_word(struct sandbox_state *state, const struct sandbox_insn *insn)
+{
+    if (insn->form->argument == LOG2_WORD && insn->imm_low == 0 && insn->imm_high == 0 &&
+        insn->rd != insn->rs1 && insn->rd != SANDBOX_REG_ZERO) {
+        state->word_reg = insn->rd;
+        state->word_base = insn->rs1;
+    }
+}
+
 void sandbox_step(struct sandbox_state *state, const struct sandbox_insn *insn, uint64_t pc,
                   uint64_t image_size)
 {
-    bool is_word = insn->form->class == SANDBOX_CLASS_LOAD && insn->form->argument == LOG2_WORD &&
-                   insn->imm_low == 0 && insn->imm_high == 0;
-
     if (sandbox_is_access(insn)) {
-        prove_base(state, insn);
+        prove_base(state, insn, image_size);
     }
     if (insn->form->destination != SANDBOX_DESTINATION_X) {
         return;
     }
-    sandbox_set(state, insn->rd, result(state, insn, pc, image_size));
-    if (is_word && insn->rd != insn->rs1 && insn->rd != SANDBOX_REG_ZERO) {
-        state->word_reg = insn->rd;
-        state->word_base = insn->rs1;
+    switch (insn->form->class) {
+    case SANDBOX_CLASS_LOAD:
+        forget(state, insn->rd);
+        remember_word(state, insn);
+        break;
+    case SANDBOX_CLASS_OTHER:
+    case SANDBOX_CLASS_AMO:
+    case SANDBOX_CLASS_LR:
+    case SANDBOX_CLASS_SC: forget(state, insn->rd); break;
+    default: sandbox_set(state, insn->rd, result(state, insn, pc, image_size)); break;
     }
 }
 

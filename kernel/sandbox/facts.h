@@ -26,7 +26,7 @@ enum sandbox_register {
 enum sandbox_value_kind {
     SANDBOX_VALUE_ANY,    /* nothing is known */
     SANDBOX_VALUE_NUMBER, /* low <= value <= high, as a signed 64-bit number */
-    SANDBOX_VALUE_IMAGE,  /* exactly the image's base + low (== high) */
+    SANDBOX_VALUE_IMAGE,  /* the image's base + one of low, low + 4, ... high */
     SANDBOX_VALUE_WINDOW, /* first mappable + low <= value <= last mappable + 1 + high */
     SANDBOX_VALUE_PAD,    /* the address of a landing pad */
 };
@@ -81,7 +81,10 @@ bool sandbox_is_near(const struct sandbox_state *state, unsigned int number, uin
 bool sandbox_is_pad(const struct sandbox_state *state, unsigned int number);
 
 /* True for instructions that access memory through rs1. */
-bool sandbox_is_access(const struct sandbox_insn *insn);
+static inline bool sandbox_is_access(const struct sandbox_insn *insn)
+{
+    return insn->form->class >= SANDBOX_CLASS_LOAD && insn->form->class <= SANDBOX_CLASS_SC;
+}
 
 /*
  * Changes *state to what holds after insn (at image-relative address pc), which is no control

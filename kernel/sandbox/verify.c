@@ -44,7 +44,9 @@ static const struct rule rules[] = {
 #define JUMP_JAL     0x0000006fu /* jal zero */
 #define BEQ_MASK     0x0000707fu
 #define BEQ_MATCH    0x00000063u
-#define SKIP_ONE     8 /* a branch over the next instruction */
+/* A branch over the next instruction: opcode, and all of the immediate. */
+#define SKIP_MASK  0xfe000fffu
+#define SKIP_MATCH 0x00000463u
 
 struct verifier {
     const struct sandbox_verify_input *input;
@@ -52,6 +54,7 @@ struct verifier {
     size_t count; /* instructions */
     struct sandbox_decoder decoder;
     struct sandbox_claims claims;
+    uint64_t *joins; /* a bit an instruction: a target, a pad, or something is claimed there */
     struct sandbox_state state;
     bool live; /* control can come from the instruction before */
 };
@@ -106,10 +109,20 @@ static bool is_entry(const struct verifier *v, size_t index)
     return index >= 1 && is_pad(v, index - 1) && !(index >= 2 && is_call(v, index - 2));
 }
 
-/* beq a, b, .+8; ebreak: goes on only if a equals b. Its target is no join. */
-static bool is_check(const struct verifier *v, size_t index, const struct sandbox_insn *insn)
+static bool is_jump(const struct verifier *v, size_t index)
 {
-    return (word_at(v, index) & BEQ_MASK) == BEQ_MATCH && insn->imm_low == SKIP_ONE &&
+    return index < v->count && (word_at(v, index) & CALL_MASK) == JUMP_JAL;
+}
+
+static bool skips_one(const struct verifier *v, size_t index)
+{
+    return (word_at(v, index) & SKIP_MASK) == SKIP_MATCH;
+}
+
+/* beq a, b, .+8; ebreak: goes on only if a equals b. Its target is no join. */
+static bool is_check(const struct verifier *v, size_t index)
+{
+    return skips_one(v, index) && (word_at(v, index) & BEQ_MASK) == BEQ_MATCH &&
            index + 1 < v->count && word_at(v, index + 1) == WORD_EBREAK;
 }
 
@@ -117,25 +130,19 @@ static bool is_check(const struct verifier *v, size_t index, const struct sandbo
  * A branch over a jump: what assemblers make of a conditional branch to a place too far away.
  * Nothing but the branch leads behind the jump, so that is no join either.
  */
-static bool is_far_branch(const struct verifier *v, size_t index, const struct sandbox_insn *insn)
+static bool is_far_branch(const struct verifier *v, size_t index)
 {
-    return insn->form->class == SANDBOX_CLASS_BRANCH && insn->imm_low == SKIP_ONE &&
-           index + 1 < v->count && (word_at(v, index + 1) & CALL_MASK) == JUMP_JAL;
+    return skips_one(v, index) && is_jump(v, index + 1);
 }
 
-static bool is_target(const struct verifier *v, size_t index)
+static bool is_join(const struct verifier *v, size_t index)
 {
-    return (v->input->targets[index / 8] >> (index % 8) & 1) != 0;
+    return (v->joins[index / 64] >> (index % 64) & 1) != 0;
 }
 
-static bool has_claim(const struct verifier *v, size_t index)
+static void mark_join(const struct verifier *v, size_t index)
 {
-    return (v->claims.bits[index / 8] >> (index % 8) & 1) != 0;
-}
-
-static void mark_target(const struct verifier *v, size_t index)
-{
-    v->input->targets[index / 8] |= (uint8_t)(1u << (index % 8));
+    v->joins[index / 64] |= (uint64_t)1 << (index % 64);
 }
 
 /* The index of the instruction at an address; v->count if there is none. */
@@ -183,25 +190,23 @@ static bool check_pad_bytes(struct verifier *v, size_t index)
  */
 static void scan_transfer(const struct verifier *v, size_t index)
 {
-    struct sandbox_insn insn;
-    size_t target;
+    size_t target =
+        index_of(v, address_of(v, index) + (uint64_t)sandbox_branch_offset(word_at(v, index)));
 
-    if (!sandbox_decode(&v->decoder, word_at(v, index), &insn) || is_check(v, index, &insn) ||
-        is_far_branch(v, index, &insn)) {
-        return;
-    }
-    target = index_of(v, address_of(v, index) + (uint64_t)insn.imm_low);
-    if (target < v->count) {
-        mark_target(v, target);
+    if (target < v->count && !is_check(v, index) && !is_far_branch(v, index)) {
+        mark_join(v, target);
     }
 }
 
 static bool scan_word(struct verifier *v, size_t index)
 {
-    uint32_t major = word_at(v, index) & MAJOR_MASK;
+    uint32_t word = word_at(v, index);
+    uint32_t major = word & MAJOR_MASK;
 
     if (major == MAJOR_BRANCH || major == MAJOR_JAL) {
         scan_transfer(v, index);
+    } else if (word == FTL_SANDBOX_PAD) {
+        mark_join(v, index);
     }
     return check_pad_bytes(v, index);
 }
@@ -276,6 +281,52 @@ static bool follow_direct(struct verifier *v, const struct sandbox_insn *insn, s
 }
 
 /*
+ * The state at an instruction that control can reach otherwise than from the one before: nothing is
+ * known but what is claimed there, and at a pad not even that.
+ */
+static bool enter_join(struct verifier *v, size_t index)
+{
+    bool pad = is_pad(v, index);
+    uint32_t claims = claims_at(v, index);
+
+    if (!require(v, !pad || claims == SANDBOX_CLAIM_RA, SANDBOX_RULE_CLAIM, index) ||
+        (v->live && !check_leave(v, index, claims))) {
+        return false;
+    }
+    sandbox_state_reset(&v->state);
+    sandbox_state_add(&v->state, claims);
+    v->live = true;
+    return true;
+}
+
+static bool join(struct verifier *v, size_t index)
+{
+    return (v->live && !is_join(v, index)) || enter_join(v, index);
+}
+
+/*
+ * A jump reached from the instruction before in one of several ways: it is followed on its own,
+ * then the state goes on as it was.
+ */
+static bool follow_aside(struct verifier *v, size_t jump)
+{
+    struct sandbox_insn insn;
+    struct sandbox_state state;
+    bool good = sandbox_decode(&v->decoder, word_at(v, jump), &insn);
+
+    v->live = true;
+    if (!is_join(v, jump)) {
+        good = good && follow_direct(v, &insn, jump);
+    } else {
+        state = v->state;
+        good = good && enter_join(v, jump) && follow_direct(v, &insn, jump);
+        v->state = state;
+    }
+    v->live = true;
+    return good;
+}
+
+/*
  * A jump to an address in a register that is known exactly must go to a pad, or right behind one.
  */
 static bool is_known_target(const struct verifier *v, const struct sandbox_value *value,
@@ -284,19 +335,58 @@ static bool is_known_target(const struct verifier *v, const struct sandbox_value
     uint64_t address = (uint64_t)(value->low + imm);
     size_t target = index_of(v, address);
 
-    if (value->kind != SANDBOX_VALUE_IMAGE) {
+    if (value->kind != SANDBOX_VALUE_IMAGE || value->low != value->high) {
         return false;
     }
     return address == FTL_GATE_OFFSET ||
            (target < v->count && (is_pad(v, target) || (target > 0 && is_pad(v, target - 1))));
 }
 
-static bool follow_indirect(struct verifier *v, const struct sandbox_insn *insn, size_t index)
+/*
+ * The number of jumps behind instruction index if it is a jump to any of them: a switch table. 0 if
+ * it is not.
+ */
+static size_t table_size(const struct verifier *v, const struct sandbox_value *value, int64_t imm,
+                         size_t index)
+{
+    size_t size = (size_t)(value->high - value->low) / INSN_SIZE + 1;
+
+    if (value->kind != SANDBOX_VALUE_IMAGE || value->low == value->high ||
+        (uint64_t)(value->low + imm) != address_of(v, index + 1)) {
+        return 0;
+    }
+    for (size_t i = 1; i <= size; i++) {
+        if (!is_jump(v, index + i)) {
+            return 0;
+        }
+    }
+    return size;
+}
+
+/* Each entry of a table is followed as if it stood in the place of the jump to it. */
+static bool follow_table(struct verifier *v, size_t size, size_t *index)
+{
+    for (; size > 0; size--) {
+        if (!follow_aside(v, (*index)++)) {
+            return false;
+        }
+    }
+    v->live = false;
+    return true;
+}
+
+/* *next is moved on behind the table, if it is a jump to one. */
+static bool follow_indirect(struct verifier *v, const struct sandbox_insn *insn, size_t index,
+                            size_t *next)
 {
     struct sandbox_value value = sandbox_get(&v->state, insn->rs1);
+    size_t table = insn->rd == SANDBOX_REG_ZERO ? table_size(v, &value, insn->imm_low, index) : 0;
     bool checked = value.kind == SANDBOX_VALUE_PAD &&
                    (insn->imm_low == 0 || insn->imm_low == (int64_t)INSN_SIZE);
 
+    if (table != 0) {
+        return follow_table(v, table, next);
+    }
     v->live = false;
     return require(v, checked || is_known_target(v, &value, insn->imm_low), SANDBOX_RULE_INDIRECT,
                    index) &&
@@ -315,57 +405,17 @@ static bool follow_access(struct verifier *v, const struct sandbox_insn *insn, s
     return true;
 }
 
-/*
- * The state at an instruction that control can reach otherwise than from the one before: nothing is
- * known but what is claimed there, and at a pad not even that.
- */
-static bool join(struct verifier *v, size_t index)
-{
-    bool pad = is_pad(v, index);
-    uint32_t claims;
-
-    if (v->live && !pad && !is_target(v, index) && !has_claim(v, index)) {
-        return true;
-    }
-    claims = claims_at(v, index);
-    if (!require(v, !pad || claims == SANDBOX_CLAIM_RA, SANDBOX_RULE_CLAIM, index) ||
-        (v->live && !check_leave(v, index, claims))) {
-        return false;
-    }
-    sandbox_state_reset(&v->state);
-    sandbox_state_add(&v->state, claims);
-    v->live = true;
-    return true;
-}
-
-/* A far branch: the jump is followed on its own, then the branch's own state goes on. */
-static bool follow_far_branch(struct verifier *v, size_t jump)
-{
-    struct sandbox_state state = v->state;
-    struct sandbox_insn insn;
-
-    if (!join(v, jump)) {
-        return false;
-    }
-    if (sandbox_decode(&v->decoder, word_at(v, jump), &insn) && !follow_direct(v, &insn, jump)) {
-        return false;
-    }
-    v->state = state;
-    v->live = true;
-    return true;
-}
-
 /* A branch that stands alone, or with the instruction behind it. *index is behind the branch. */
 static bool follow_branch(struct verifier *v, const struct sandbox_insn *insn, size_t at,
                           size_t *index)
 {
-    if (is_check(v, at, insn)) {
+    if (is_check(v, at)) {
         sandbox_assume_equal(&v->state, insn->rs1, insn->rs2, v->input->image_size);
         (*index)++;
         return true;
     }
-    if (is_far_branch(v, at, insn)) {
-        return follow_far_branch(v, (*index)++);
+    if (is_far_branch(v, at)) {
+        return follow_aside(v, (*index)++);
     }
     return follow_direct(v, insn, at);
 }
@@ -397,7 +447,7 @@ static bool follow_word(struct verifier *v, size_t *index)
     case SANDBOX_CLASS_TRAP: v->live = false; return true;
     case SANDBOX_CLASS_EBREAK: v->live = false; return require(v, false, SANDBOX_RULE_TRAP, at);
     case SANDBOX_CLASS_JAL: return follow_direct(v, &insn, at);
-    case SANDBOX_CLASS_JALR: return follow_indirect(v, &insn, at);
+    case SANDBOX_CLASS_JALR: return follow_indirect(v, &insn, at, index);
     case SANDBOX_CLASS_BRANCH: return follow_branch(v, &insn, at, index);
     default: break;
     }
@@ -410,20 +460,23 @@ static bool follow_word(struct verifier *v, size_t *index)
 
 /* ---- The whole ---- */
 
-/* Lays the bitmaps out in the memory we were given. */
+/* Lays the bitmaps out in the memory we were given, aligned. */
 static bool prepare(struct verifier *v)
 {
     const struct sandbox_verify_input *input = v->input;
-    size_t bits = (v->count / 64 + 1) * 8;
-    uint8_t *memory = input->targets;
+    size_t groups = v->count / 64 + 1;
+    uint64_t *bits;
 
-    for (size_t i = 0; i < bits; i++) {
-        memory[i] = 0;
+    v->joins = (uint64_t *)(((uintptr_t)input->targets + 7) & ~(uintptr_t)7);
+    bits = v->joins + groups;
+    if (!sandbox_claims_open(&v->claims, input->claims, input->claims_size, input->address,
+                             v->count, bits, (uint32_t *)(bits + groups))) {
+        return require(v, false, SANDBOX_RULE_CLAIM, v->count);
     }
-    return require(v,
-                   sandbox_claims_open(&v->claims, input->claims, input->claims_size,
-                                       input->address, v->count, memory + bits, memory + 2 * bits),
-                   SANDBOX_RULE_CLAIM, v->count);
+    for (size_t i = 0; i < groups; i++) {
+        v->joins[i] = bits[i];
+    }
+    return true;
 }
 
 static bool check_shape(struct verifier *v)

@@ -22,9 +22,8 @@ struct sandbox_verify_input {
     uint8_t *targets;      /* SANDBOX_TARGETS_SIZE(size) bytes for the verifier's use */
 };
 
-/* Bitmaps of branch targets and of claims, and for each 64 instructions the number of claims
- * before. */
-#define SANDBOX_TARGETS_SIZE(code_size) (((code_size) / 256 + 1) * 20)
+/* Bitmaps of joins and of claims, and for each 64 instructions the number of claims before. */
+#define SANDBOX_TARGETS_SIZE(code_size) (((code_size) / 256 + 1) * 20 + 8)
 
 #define SANDBOX_TEXT_MAX 64
 

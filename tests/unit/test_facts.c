@@ -68,7 +68,10 @@ static bool allows(struct sandbox_value value, uint64_t concrete)
     switch (value.kind) {
     case SANDBOX_VALUE_NUMBER:
         return (int64_t)concrete >= value.low && (int64_t)concrete <= value.high;
-    case SANDBOX_VALUE_IMAGE: return concrete == IMAGE + (uint64_t)value.low;
+    case SANDBOX_VALUE_IMAGE:
+        return (int64_t)(concrete - IMAGE) >= value.low &&
+               (int64_t)(concrete - IMAGE) <= value.high &&
+               (concrete - IMAGE - (uint64_t)value.low) % 4 == 0;
     case SANDBOX_VALUE_WINDOW:
         return (int64_t)(concrete - MAPPABLE) >= value.low &&
                (int64_t)(concrete - MAPPABLE_END) <= value.high;

@@ -272,6 +272,71 @@ static void stored_label_becomes_a_pad(void **state)
            F_OUT("\tunimp\n.Lx:\n\tunimp\n\t.section\t.debug_info,\"\",@progbits\n\t.quad\t.Lx\n"));
 }
 
+/* A function with one switch, or goto, through a table of three. */
+#define TABLE_HEAD                                                                                 \
+    ".Lpcrel_hi0:\n\tauipc\ts4, %pcrel_hi(.LT)\n\taddi\ts4, s4, %pcrel_lo(.Lpcrel_hi0)\n"
+#define TABLE_TAIL ".LA:\n\tlw\ta0, 4(sp)\n.LB:\n\tjalr\tzero, 0(ra)\n\t.section\t.rodata\n.LT:\n"
+#define WORDS      "\t.word\t.LA-.LT\n\t.word\t.LB-.LT\n\t.word\t.LA-.LT\n"
+#define QUADS      "\t.quad\t.LA\n\t.quad\t.LB\n\t.quad\t.LA\n"
+#define ROW                                                                                        \
+    "\tauipc\ts9, 0\n\tsh2add\ts9, s10, s9\n\tjalr\tzero, 12(s9)\n"                                \
+    "\tjal\tzero, .LA\n\tjal\tzero, .LB\n\tjal\tzero, .LA\n\tjal\tzero, .+4\n\tunimp\n"
+#define TABLE_TAIL_OUT                                                                             \
+    ".LA:\n" CLAIM(".LA", "0x2") "\tlw\ta0, 4(sp)\n.LB:\n" CLAIM(                                  \
+        ".LB", "0x2") "\tjalr\tzero, 0(ra)\n\t.section\t.rodata\n.LT:\n"
+
+static void switch_table_becomes_a_row_of_jumps(void **state)
+{
+    (void)state;
+    expect(F(TABLE_HEAD "\tsh2add\ta1, a0, s4\n\tlw\ta1, 0(a1)\n\tadd\ta1, a1, s4\n"
+                        "\taddi\ta0, zero, 1\n\tjalr\tzero, 0(a1)\n" TABLE_TAIL WORDS),
+           &trap,
+           F_OUT(TABLE_HEAD "\tandi\ts10, a0, 3\n\taddi\ta0, zero, 1\n" ROW TABLE_TAIL_OUT WORDS));
+    /* an index known to be small needs no mask */
+    expect(F(TABLE_HEAD "\tandi\ta0, a0, 1\n\tsh2add\ta1, a0, s4\n\tlw\ta1, 0(a1)\n"
+                        "\tadd\ta1, s4, a1\n\tjalr\tzero, 0(a1)\n" TABLE_TAIL WORDS),
+           &trap,
+           F_OUT(TABLE_HEAD "\tandi\ta0, a0, 1\n\taddi\ts10, a0, 0\n" ROW TABLE_TAIL_OUT WORDS));
+}
+
+static void computed_goto_becomes_a_row_of_jumps(void **state)
+{
+    (void)state;
+    expect(F(TABLE_HEAD
+             "\tsh3add\ta5, a0, s4\n\tld\ta5, 0(a5)\n\tjalr\tzero, 0(a5)\n" TABLE_TAIL QUADS),
+           &trap, F_OUT(TABLE_HEAD "\tandi\ts10, a0, 3\n" ROW TABLE_TAIL_OUT QUADS));
+    /* where the address is needed, it is still loaded */
+    expect(F(TABLE_HEAD
+             "\tsh3add\ta1, a0, s4\n\tld\ta1, 0(a1)\n\tjalr\tzero, 0(a1)\n" TABLE_TAIL QUADS),
+           &mask,
+           F_OUT(TABLE_HEAD "\tandi\ts10, a0, 3\n\tsh3add\ta1, a0, s4\n" MASK(
+               "a1") "\tld\ta1, 0(a1)\n" ROW TABLE_TAIL_OUT QUADS));
+}
+
+/* Then its targets are landing pads, as those of any indirect jump. */
+static void table_that_is_not_understood_stays(void **state)
+{
+    static const char *const bodies[] = {
+        /* who knows where a1 comes from */
+        F(TABLE_HEAD "\tjalr\tzero, 0(a1)\n" TABLE_TAIL WORDS),
+        /* no index, but an entry of its own choice */
+        F(TABLE_HEAD
+          "\tld\ta1, %pcrel_lo(.Lpcrel_hi0)(s4)\n\tjalr\tzero, 0(a1)\n" TABLE_TAIL QUADS),
+        /* the table can change */
+        F(TABLE_HEAD "\tsh3add\ta5, a0, s4\n\tld\ta5, 0(a5)\n\tjalr\tzero, 0(a5)\n"
+                     ".LA:\n\tunimp\n\t.data\n.LT:\n\t.quad\t.LA\n"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        char *output = rewrite(bodies[i], &trap);
+        assert_non_null(output);
+        assert_non_null(strstr(output, ".LA:\n" PAD));
+        assert_null(strstr(output, "jal\tzero, .LA"));
+        free(output);
+    }
+}
+
 static void code_that_runs_on_is_closed(void **state)
 {
     (void)state;
@@ -350,6 +415,9 @@ int main(void)
         cmocka_unit_test(indirect_call_checks_its_target),
         cmocka_unit_test(reloaded_return_address_is_checked),
         cmocka_unit_test(stored_label_becomes_a_pad),
+        cmocka_unit_test(switch_table_becomes_a_row_of_jumps),
+        cmocka_unit_test(computed_goto_becomes_a_row_of_jumps),
+        cmocka_unit_test(table_that_is_not_understood_stays),
         cmocka_unit_test(code_that_runs_on_is_closed),
         cmocka_unit_test(what_is_not_understood_is_refused),
         cmocka_unit_test(reserved_registers_are_refused),

@@ -92,6 +92,24 @@ static void refuse(const uint32_t *words, size_t count, const char *rule, size_t
         refuse(words, COUNT(words), rule, index);                                                  \
     } while (0)
 
+#define CLAIMS(...) ((const struct claim[]){ __VA_ARGS__ })
+
+#define ACCEPT_CLAIMS(claims, ...)                                                                 \
+    do {                                                                                           \
+        const uint32_t words[] = { __VA_ARGS__ };                                                  \
+        if (!verify_claims(words, COUNT(words), claims, COUNT(claims))) {                          \
+            fail_msg("refused at 0x%llx: %s: %s", (unsigned long long)error.address, error.text,   \
+                     error.rule);                                                                  \
+        }                                                                                          \
+    } while (0)
+#define REFUSE_CLAIMS(claims, broken, index, ...)                                                  \
+    do {                                                                                           \
+        const uint32_t words[] = { __VA_ARGS__ };                                                  \
+        assert_false(verify_claims(words, COUNT(words), claims, COUNT(claims)));                   \
+        assert_string_equal(error.rule, broken);                                                   \
+        assert_int_equal(error.address, FTL_GATE_SIZE + (index) * 4);                              \
+    } while (0)
+
 /* ---- The table of forms ---- */
 
 static void every_form_decodes_to_itself(void **state)
@@ -531,6 +549,84 @@ static void jumps_to_known_addresses_hit_pads(void **state)
     REFUSE("INDIRECT", 2, PAD, AUIPC(T1, 0), JALR(ZERO, 2047, T1), PAD, RET);
 }
 
+/* The jump into the table of jumps that stands behind it. */
+#define TABLE_JUMP(index) AUIPC(S9, 0), SH2ADD(S9, index, S9), JALR(ZERO, 12, S9)
+
+static void switch_tables_are_rows_of_jumps(void **state)
+{
+    (void)state;
+    ACCEPT(PAD, ANDI(A0, A0, 1), TABLE_JUMP(A0), JAL(ZERO, 8), JAL(ZERO, 8), UNIMP, UNIMP);
+    ACCEPT(PAD, ANDI(A0, A0, 1), AUIPC(S9, 0), ADDI(S9, S9, 12), SH2ADD(S9, A0, S9),
+           JALR(ZERO, 4, S9), JAL(ZERO, 8), JAL(ZERO, 8), UNIMP, UNIMP);
+    /* by two words at a time: all of them are looked at */
+    ACCEPT(PAD, ANDI(A0, A0, 1), AUIPC(S9, 0), SH3ADD(S9, A0, S9), JALR(ZERO, 12, S9),
+           JAL(ZERO, 12), JAL(ZERO, 8), JAL(ZERO, 4), UNIMP);
+    /* one entry may go to another */
+    ACCEPT(PAD, ANDI(A0, A0, 1), TABLE_JUMP(A0), JAL(ZERO, 8), JAL(ZERO, -4), UNIMP);
+    /* what is known is known at the targets too, if it is claimed there */
+    ACCEPT_CLAIMS(CLAIMS({ 8, 1u << A1 }, { 9, 1u << A1 }), PAD, MASK(A1), ANDI(A0, A0, 1),
+                  TABLE_JUMP(A0), JAL(ZERO, 8), JAL(ZERO, 8), LW(A2, 0, A1), LW(A2, 0, A1), UNIMP);
+}
+
+static void switch_tables_need_a_bounded_index(void **state)
+{
+    (void)state;
+    REFUSE("INDIRECT", 3, PAD, TABLE_JUMP(A0), JAL(ZERO, 8), JAL(ZERO, 8), UNIMP, UNIMP);
+    REFUSE("INDIRECT", 4, PAD, LBU(A0, 0, SP), TABLE_JUMP(A0), JAL(ZERO, 8), JAL(ZERO, 8), UNIMP,
+           UNIMP);
+    REFUSE("INDIRECT", 4, PAD, ANDI(A0, A0, 2), TABLE_JUMP(A0), JAL(ZERO, 8), JAL(ZERO, 8), UNIMP,
+           UNIMP);
+    REFUSE("INDIRECT", 5, PAD, ANDI(A0, A0, 1), ADDI(A0, A0, -1), TABLE_JUMP(A0), JAL(ZERO, 8),
+           JAL(ZERO, 8), UNIMP, UNIMP);
+}
+
+static void switch_tables_stand_right_behind_their_jump(void **state)
+{
+    (void)state;
+    REFUSE("INDIRECT", 4, PAD, ANDI(A0, A0, 1), TABLE_JUMP(A0), JAL(ZERO, 8), NOP, UNIMP);
+    REFUSE("INDIRECT", 4, PAD, ANDI(A0, A0, 1), TABLE_JUMP(A0), JAL(ZERO, 8), JAL(RA, 4), PAD,
+           UNIMP);
+    REFUSE("INDIRECT", 4, PAD, ANDI(A0, A0, 1), TABLE_JUMP(A0), JAL(ZERO, 0));
+    REFUSE("INDIRECT", 4, PAD, ANDI(A0, A0, 1), AUIPC(S9, 0), SH2ADD(S9, A0, S9),
+           JALR(ZERO, 16, S9), UNIMP, JAL(ZERO, 8), JAL(ZERO, 8), UNIMP, UNIMP);
+    REFUSE("INDIRECT", 4, PAD, ANDI(A0, A0, 1), AUIPC(S9, 0), SH2ADD(S9, A0, S9),
+           JALR(ZERO, 10, S9), JAL(ZERO, 8), JAL(ZERO, 8), UNIMP, UNIMP);
+    /* by less than words, with a link, and at a place that would be good for a single target */
+    REFUSE("INDIRECT", 4, PAD, ANDI(A0, A0, 1), AUIPC(S9, 0), SH1ADD(S9, A0, S9),
+           JALR(ZERO, 12, S9), JAL(ZERO, 8), JAL(ZERO, 8), UNIMP, UNIMP);
+    REFUSE("INDIRECT", 4, PAD, ANDI(A0, A0, 1), AUIPC(S9, 0), SH2ADD(S9, A0, S9), JALR(RA, 12, S9),
+           JAL(ZERO, 8), JAL(ZERO, 8), UNIMP, UNIMP);
+    REFUSE("INDIRECT", 4, PAD, ANDI(A0, A0, 1), AUIPC(S9, 0), SH2ADD(S9, A0, S9),
+           JALR(ZERO, -8, S9));
+    /* a number that looks like the table's address */
+    REFUSE("INDIRECT", 4, PAD, ANDI(A0, A0, 4), LUI(A1, 1), ADD(A0, A0, A1), JALR(ZERO, 20, A0),
+           JAL(ZERO, 8), JAL(ZERO, 4), UNIMP);
+    /* a base that is no exact address: the sum of one and an index */
+    REFUSE("INDIRECT", 5, PAD, ANDI(A0, A0, 1), AUIPC(S9, 0), SH2ADD(S9, A0, S9),
+           SH2ADD(S9, A0, S9), JALR(ZERO, 16, S9), JAL(ZERO, 12), JAL(ZERO, 8), JAL(ZERO, 4),
+           UNIMP);
+}
+
+static void each_entry_of_a_switch_table_is_followed(void **state)
+{
+    (void)state;
+    REFUSE("TARGET", 6, PAD, ANDI(A0, A0, 1), TABLE_JUMP(A0), JAL(ZERO, 8), JAL(ZERO, 800), UNIMP);
+    REFUSE("RETURN_ADDRESS", 7, PAD, LD(RA, 0, SP), ANDI(A0, A0, 1), TABLE_JUMP(A0), JAL(ZERO, 8),
+           JAL(ZERO, -28), UNIMP);
+    REFUSE("STACK", 6, PAD, ADDI(SP, A1, 0), ANDI(A0, A0, 1), TABLE_JUMP(A0), JAL(ZERO, 8),
+           JAL(ZERO, 8), UNIMP, UNIMP);
+    REFUSE_CLAIMS(CLAIMS({ 8, 1u << A1 }), "CLAIM", 6, PAD, ANDI(A0, A0, 1), TABLE_JUMP(A0),
+                  JAL(ZERO, 8), JAL(ZERO, 8), UNIMP, UNIMP);
+    /* a branch from elsewhere into the table brings less */
+    ACCEPT_CLAIMS(CLAIMS({ 9, 1u << A1 }), PAD, NOP, ANDI(A0, A0, 1), MASK(A1), TABLE_JUMP(A0),
+                  JAL(ZERO, 8), JAL(ZERO, 8), LW(A2, 0, A1), UNIMP);
+    REFUSE_CLAIMS(CLAIMS({ 9, 1u << A1 }), "CLAIM", 7, PAD, BEQ(A0, A1, 24), ANDI(A0, A0, 1),
+                  MASK(A1), TABLE_JUMP(A0), JAL(ZERO, 8), JAL(ZERO, 8), LW(A2, 0, A1), UNIMP);
+    /* and control does not go on behind it */
+    REFUSE("INDIRECT", 7, PAD, ANDI(A0, A0, 1), TABLE_JUMP(A0), JAL(ZERO, 12), JAL(ZERO, 8), RET,
+           UNIMP);
+}
+
 static void returns_need_a_checked_address(void **state)
 {
     (void)state;
@@ -594,26 +690,8 @@ static void ebreak_only_in_checks(void **state)
 
 /* ---- Claims ---- */
 
-#define CLAIM_RA    (1u << RA)
-#define CLAIM_A0    (1u << A0)
-#define CLAIMS(...) ((const struct claim[]){ __VA_ARGS__ })
-
-#define ACCEPT_CLAIMS(claims, ...)                                                                 \
-    do {                                                                                           \
-        const uint32_t words[] = { __VA_ARGS__ };                                                  \
-        if (!verify_claims(words, COUNT(words), claims, COUNT(claims))) {                          \
-            fail_msg("refused at 0x%llx: %s: %s", (unsigned long long)error.address, error.text,   \
-                     error.rule);                                                                  \
-        }                                                                                          \
-    } while (0)
-#define REFUSE_CLAIMS(claims, broken, index, ...)                                                  \
-    do {                                                                                           \
-        const uint32_t words[] = { __VA_ARGS__ };                                                  \
-        assert_false(verify_claims(words, COUNT(words), claims, COUNT(claims)));                   \
-        assert_string_equal(error.rule, broken);                                                   \
-        assert_int_equal(error.address, FTL_GATE_SIZE + (index) * 4);                              \
-    } while (0)
-
+#define CLAIM_RA (1u << RA)
+#define CLAIM_A0 (1u << A0)
 static void claimed_facts_survive_a_join(void **state)
 {
     (void)state;
@@ -771,6 +849,10 @@ int main(void)
         cmocka_unit_test(calls_leave_a_pad_behind_them),
         cmocka_unit_test(indirect_jumps_need_a_checked_target),
         cmocka_unit_test(jumps_to_known_addresses_hit_pads),
+        cmocka_unit_test(switch_tables_are_rows_of_jumps),
+        cmocka_unit_test(switch_tables_need_a_bounded_index),
+        cmocka_unit_test(switch_tables_stand_right_behind_their_jump),
+        cmocka_unit_test(each_entry_of_a_switch_table_is_followed),
         cmocka_unit_test(returns_need_a_checked_address),
         cmocka_unit_test(functions_are_entered_with_a_checked_return_address),
         cmocka_unit_test(branch_behind_a_return_site_joins_without_facts),

@@ -379,9 +379,8 @@ static void end_clang(const struct driver *driver, struct arguments *command)
                                           "-msmall-data-limit=0",
                                           "-Wno-unused-command-line-argument",
                                           NULL };
-    static const char *const sandboxed[] = { "-mno-relax",  "-mno-outline", "-fno-jump-tables",
-                                             "-ffixed-x25", "-ffixed-x26",  "-ffixed-x27",
-                                             NULL };
+    static const char *const sandboxed[] = { "-mno-relax",  "-mno-outline", "-ffixed-x25",
+                                             "-ffixed-x26", "-ffixed-x27",  NULL };
 
     if (driver->standard_includes) {
         arguments_add(command, "-isystem");
@@ -391,6 +390,9 @@ static void end_clang(const struct driver *driver, struct arguments *command)
     if (sandbox(driver)) {
         arguments_add(command, machine(driver));
         arguments_add_list(command, sandboxed);
+        if (!driver->zba) { /* see docs/sandbox.md, "Switch tables" */
+            arguments_add(command, "-fno-jump-tables");
+        }
     }
 }
 

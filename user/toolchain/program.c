@@ -27,7 +27,7 @@ static enum statement_kind kind_of(struct statement *statement)
 
 void program_parse(struct program *program, const char *text)
 {
-    struct statement statement = { .anticipated = 0 };
+    struct statement statement = { .role = TABLE_NONE };
     size_t capacity = 0;
 
     *program = (struct program){ NULL, 0 };

@@ -20,14 +20,29 @@ enum statement_kind {
     STATEMENT_UNKNOWN, /* an instruction that is not permitted or not understood */
 };
 
+/* What a statement does for a jump through a switch table: see tables.h. */
+enum table_role {
+    TABLE_NONE,
+    TABLE_INDEX,  /* adds the index to the table's address */
+    TABLE_LOOKUP, /* goes on to the target's address */
+    TABLE_JUMP,
+};
+
 struct statement {
     struct asm_line line;
     enum statement_kind kind;
     struct sandbox_insn insn;
     int memory; /* index of the address operand, -1: none */
+    enum table_role role;
+    size_t jump;  /* of TABLE_INDEX and TABLE_LOOKUP: the statement that jumps */
+    bool alone;   /* of them: nothing but the jump needs the result */
+    size_t table; /* of TABLE_JUMP: the statement with the table's first entry */
+    size_t entries;
+    bool table_data; /* one of the entries of tables that jumps were found for */
     /* See lookahead.h; both from behind the statement. */
     uint32_t anticipated;
     uint32_t useful;
+    uint32_t live;
 };
 
 struct program {

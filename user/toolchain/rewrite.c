@@ -19,12 +19,13 @@
 #include "user/toolchain/names.h"
 #include "user/toolchain/program.h"
 #include "user/toolchain/symbols.h"
+#include "user/toolchain/tables.h"
 
 #define PAD_TEXT "lui\tzero, 0x4654c" /* FTL_SANDBOX_PAD */
 _Static_assert(FTL_SANDBOX_PAD == (0x4654cu << 12 | 0x37u), "PAD_TEXT is the landing pad");
 
-#define PAD_SIZE   4
-#define IMAGE_SIZE 0 /* of no use here: the decoder of text knows no exact addresses */
+#define INSTRUCTION_SIZE 4
+#define IMAGE_SIZE       0 /* of no use here: the decoder of text knows no exact addresses */
 
 /* Where the instruction stream stands. */
 enum flow {
@@ -35,6 +36,7 @@ enum flow {
 
 struct rewriter {
     const struct rewrite_options *options;
+    const struct program *program;
     FILE *out; /* NULL: a dry pass */
     struct rewrite_error *error;
     struct names symbols;
@@ -319,6 +321,79 @@ static bool rewrite_jalr(struct rewriter *rw, const struct sandbox_insn *insn)
     return true;
 }
 
+/* ---- Switch tables ---- */
+
+/* True if the index in the register is known to be that of an entry of the row. */
+static bool index_is_bounded(const struct rewriter *rw, unsigned int reg, size_t row)
+{
+    struct sandbox_value value = sandbox_get(&rw->state, reg);
+
+    return value.kind == SANDBOX_VALUE_NUMBER && value.low >= 0 && value.high < (int64_t)row;
+}
+
+/* What any entry needs must be there before the index is taken. */
+static void guard_table(struct rewriter *rw, const struct statement *jump)
+{
+    struct asm_span target;
+
+    guard_stack(rw);
+    for (size_t i = 0; (target = table_entry(rw->program, jump, i)).length != 0; i++) {
+        if (needs_return_address(rw, target)) {
+            guard_return_address(rw);
+        }
+    }
+}
+
+/* Takes the index, so that its range is known, in place of adding it to the table's address. */
+static void put_table_index(struct rewriter *rw, const struct statement *statement)
+{
+    const struct statement *jump = &rw->program->statements[statement->jump];
+    const char *index = sandbox_register_name(statement->insn.rs1);
+    size_t row = table_row(jump);
+
+    guard_table(rw, jump);
+    if (index_is_bounded(rw, statement->insn.rs1, row)) {
+        emit(rw, "addi\ts10, %s, 0", index);
+    } else {
+        emit(rw, "andi\ts10, %s, %zu", index, row - 1);
+    }
+}
+
+/* The row of jumps behind the jump into it. The compiler's own bounds check is before: what is
+ * behind the last entry is never reached. */
+static void put_table_jump(struct rewriter *rw, const struct statement *jump)
+{
+    size_t row = table_row(jump);
+    struct asm_span target;
+
+    put(rw, "\tauipc\ts9, 0\n\tsh2add\ts9, s10, s9\n\tjalr\tzero, 12(s9)\n");
+    for (size_t i = 0; i < row; i++) {
+        target = table_entry(rw->program, jump, i);
+        if (target.length == 0) {
+            put(rw, "\tjal\tzero, .+%zu\n", (row - i) * INSTRUCTION_SIZE);
+            continue;
+        }
+        arrive(rw, target, 0, 0);
+        put(rw, "\tjal\tzero, %.*s%s\n", SPAN(target),
+            symbol_is_pad(&rw->symbols, target) ? "+4" : "");
+    }
+    put(rw, "\tunimp\n");
+    end_flow(rw);
+}
+
+/* The parts of a jump through a table. True if nothing else is to be done for the statement. */
+static bool rewrite_table(struct rewriter *rw, const struct statement *statement)
+{
+    if (statement->role == TABLE_JUMP) {
+        put_table_jump(rw, statement);
+        return true;
+    }
+    if (statement->role == TABLE_INDEX) {
+        put_table_index(rw, statement);
+    }
+    return table_part_is_dead(statement, statement->live);
+}
+
 /* ---- Ordinary instructions ---- */
 
 static void rewrite_access(struct rewriter *rw, const struct asm_line *line,
@@ -418,6 +493,9 @@ static bool rewrite_instruction(struct rewriter *rw, const struct statement *sta
     }
     if (!check_registers(rw, line, &insn)) {
         return false;
+    }
+    if (statement->role != TABLE_NONE && rewrite_table(rw, statement)) {
+        return true;
     }
     switch (insn.form->class) {
     case SANDBOX_CLASS_JAL: return rewrite_jal(rw, line, &insn);
@@ -583,8 +661,12 @@ bool rewrite_assembly(const char *text, const struct rewrite_options *options, F
     struct program program;
     bool good;
 
-    symbols_collect(&rw.symbols, text);
     program_parse(&program, text);
+    if (options->zba) {
+        tables_find(&program);
+    }
+    rw.program = &program;
+    symbols_collect(&rw.symbols, &program);
     joins_init(&rw.joins, &program, &rw.symbols);
     do {
         good = pass(&rw, &program, NULL);

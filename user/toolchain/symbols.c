@@ -158,6 +158,16 @@ static void mark_all(struct names *symbols, struct asm_span text, uint32_t flags
     }
 }
 
+/* The jumps that the table becomes are direct. */
+static void mark_table_entry(struct names *symbols, struct asm_span text)
+{
+    struct asm_span symbol;
+
+    if (asm_next_symbol(&text, &symbol)) {
+        mark(symbols, symbol, SYMBOL_TARGET);
+    }
+}
+
 /* Names in directives: those that can be reached from elsewhere, or whose address is stored. */
 static void collect_directive(struct names *symbols, const struct asm_line *line, bool debug)
 {
@@ -201,26 +211,29 @@ static void collect_instruction(struct names *symbols, const struct asm_line *li
     }
 }
 
-void symbols_collect(struct names *symbols, const char *text)
+void symbols_collect(struct names *symbols, const struct program *program)
 {
     struct sections sections = { .depth = 0 };
-    struct asm_line line;
 
-    while (asm_next_line(&text, &line)) {
-        bool switched = sections_follow(&sections, &line);
+    for (size_t i = 0; i < program->count; i++) {
+        const struct statement *statement = &program->statements[i];
+        const struct asm_line *line = &statement->line;
+        bool switched = sections_follow(&sections, line);
 
-        switch (line.kind) {
+        switch (line->kind) {
         case ASM_LABEL:
             if (sections_in_code(&sections)) {
-                mark(symbols, line.name, SYMBOL_LABEL);
+                mark(symbols, line->name, SYMBOL_LABEL);
             }
             break;
         case ASM_DIRECTIVE:
-            if (!switched) {
-                collect_directive(symbols, &line, sections_in_debug(&sections));
+            if (statement->table_data) {
+                mark_table_entry(symbols, line->rest);
+            } else if (!switched) {
+                collect_directive(symbols, line, sections_in_debug(&sections));
             }
             break;
-        case ASM_INSTRUCTION: collect_instruction(symbols, &line); break;
+        case ASM_INSTRUCTION: collect_instruction(symbols, line); break;
         default: break;
         }
     }

@@ -8,6 +8,7 @@
 
 #include "user/toolchain/asm_text.h"
 #include "user/toolchain/names.h"
+#include "user/toolchain/program.h"
 
 #define SYMBOL_LABEL    (1u << 0) /* defined here as a label in executable code */
 #define SYMBOL_PAD      (1u << 1) /* may be reached indirectly: needs a landing pad */
@@ -39,8 +40,8 @@ struct asm_span sections_name(struct asm_span directive);
 bool sections_in_debug(const struct sections *sections);
 void sections_free(struct sections *sections);
 
-/* Fills symbols from the whole text. */
-void symbols_collect(struct names *symbols, const char *text);
+/* Fills symbols from the whole program, whose tables have been found. */
+void symbols_collect(struct names *symbols, const struct program *program);
 
 /* True if the symbol stands before a landing pad: so does all that is not ours. */
 bool symbol_is_pad(const struct names *symbols, struct asm_span symbol);

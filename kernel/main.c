@@ -234,7 +234,8 @@ static __attribute__((noinline)) unsigned overflow_stack(unsigned depth)
     return depth == UINT32_MAX ? 0 : overflow_stack(depth + 1) + frame[0];
 }
 
-/* The boot argument `ftl.test=panic`, `=fault` or `=overflow` shows what a panic looks like. */
+/* The boot argument `ftl.test=panic`, `=fault`, `=overflow` or, in a build that finds it,
+ * `=undefined` shows what a panic looks like. */
 static void run_boot_test(void)
 {
     char value[32];
@@ -248,6 +249,8 @@ static void run_boot_test(void)
             1; /* the guard page of the first stack or device there */
     } else if (strcmp(value, "overflow") == 0) {
         log_line("boot: depth %u", overflow_stack(0));
+    } else if (strcmp(value, "undefined") == 0) {
+        log_line("boot: shifted to %d", 1 << (strlen(value) * 4)); /* by 36 */
     }
 }
 #endif

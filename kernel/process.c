@@ -346,33 +346,10 @@ void process_fault(const char *format, ...)
 
 void process_check_failed(uint32_t kind, vaddr_t pc)
 {
-    /* clang-19's SanitizerHandler, in its order. */
     static const char *const names[] = {
-        "integer overflow in an addition",
-        "unreachable code reached",
-        "control-flow integrity check failed",
-        "division by zero or overflow in a division",
-        "wrong dynamic type",
-        "floating-point value does not fit the integer",
-        "call of a function of another type",
-        "implicit conversion changed the value",
-        "invalid argument of a builtin",
-        "invalid Objective-C cast",
-        "load of an invalid value",
-        "missing return",
-        "integer overflow in a multiplication",
-        "integer overflow in a negation",
-        "null argument",
-        "null return value",
-        "null passed as a nonnull argument",
-        "null returned from a nonnull function",
-        "array index out of bounds",
-        "pointer arithmetic overflowed",
-        "shift out of range",
-        "integer overflow in a subtraction",
-        "access through a null or misaligned pointer, or beyond its object",
-        "misaligned pointer",
-        "array size not positive",
+#define CHECK(handler, text) text,
+#include "kernel/sanitizer_checks.def"
+#undef CHECK
     };
     stop_with_report(kind < ARRAY_SIZE(names) ? names[kind] : "a check by the compiler failed", pc);
 }

@@ -14,6 +14,21 @@ target_include_directories(ftl_include INTERFACE
     ${CMAKE_BINARY_DIR}/generated
     ${CMAKE_BINARY_DIR}/generated/include)
 
+# Presets set it: what the kernel is checked for while it runs.
+set(FTL_SANITIZE "" CACHE STRING "Empty, or undefined: build the kernel with this sanitizer")
+set_property(CACHE FTL_SANITIZE PROPERTY STRINGS "" undefined)
+if(NOT FTL_SANITIZE MATCHES "^(|undefined)$")
+    message(FATAL_ERROR "FTL_SANITIZE: '${FTL_SANITIZE}' is neither empty nor undefined")
+endif()
+
+# ftl_sanitize(TARGET option...): for its C files; reports name files from the repository's root on.
+function(ftl_sanitize target)
+    string(REGEX MATCHALL "/" slashes ${CMAKE_SOURCE_DIR})
+    list(LENGTH slashes depth)
+    set(options ${ARGN} -fsanitize-undefined-strip-path-components=${depth})
+    target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:C>:${options}>")
+endfunction()
+
 set(FTL_KERNEL_TARGET --target=riscv64-unknown-elf -march=rv64imac_zicsr_zifencei -mabi=lp64)
 add_library(ftl_kernel_flags INTERFACE)
 target_compile_options(ftl_kernel_flags INTERFACE

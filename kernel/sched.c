@@ -385,6 +385,7 @@ static __attribute__((noinline)) struct thread *wait_for_thread(struct hart *har
     __atomic_fetch_or(&idle, hart_bit(hart), __ATOMIC_SEQ_CST);
     struct thread *thread = take_next(hart);
     while (thread == NULL) {
+        spin_assert_none_held(); /* an interrupt takes any */
         hart_wait_for_interrupt();
         thread = take_next(hart);
     }

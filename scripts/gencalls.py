@@ -247,7 +247,7 @@ def kernel(calls, directory):
 """)
 
     text = BANNER + '#include "calls.gen.h"\n\n#include <ftl/call_numbers.h>\n\n#include "kernel/handle.h"\n'
-    text += '#include "kernel/object.h"\n'
+    text += '#include "kernel/object.h"\n#include "kernel/spinlock.h"\n'
     text += '\n#include "ipc/fastpath.h"\n'
     for call in calls:
         params = ", ".join(f"unsigned long a{i}" for i in range(MAX_ARGS))
@@ -275,12 +275,9 @@ def kernel(calls, directory):
             else:
                 passed.append(f"({arg.kernel})a{index}")
         invoke = f"sys_{call.name}({', '.join(passed)})"
-        if objects:
-            text += f"    struct call_result result = {invoke};\n"
-            text += "".join(f"    object_put(o{i});\n" for i, _ in reversed(objects))
-            text += "    return result;\n}\n"
-        else:
-            text += f"    return {invoke};\n}}\n"
+        text += f"    struct call_result result = {invoke};\n"
+        text += "".join(f"    object_put(o{i});\n" for i, _ in reversed(objects))
+        text += "    spin_assert_none_held();\n    return result;\n}\n"
     text += "\nconst call_fn call_table[FTL_CALL_COUNT] = {\n"
     text += "".join(f"    [FTL_CALL_{c.name.upper()}] = decode_{c.name},\n" for c in calls if not c.is_words)
     text += "};\n\nconst struct words_call words_calls[FTL_WORDS_CALL_COUNT] = {\n"

@@ -10,7 +10,7 @@ def free_kib(guest):
 
 def run_parts(guest, parts):
     for isolation in ("user", "sandbox"):
-        output, status = guest.run_status(f"run --isolation={isolation} threadtest {' '.join(parts)}", timeout=150)
+        output, status = guest.run_status(f"run --isolation={isolation} threadtest {' '.join(parts)}", timeout=300)
         assert status == 0 and "\n0 failures\n" in output, (isolation, status, output)
         assert re.findall(r"(\w+): done\n", output) == parts, (isolation, output)
 

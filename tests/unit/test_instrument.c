@@ -317,8 +317,6 @@ static void computed_goto_becomes_a_row_of_jumps(void **state)
 static void table_that_is_not_understood_stays(void **state)
 {
     static const char *const bodies[] = {
-        /* who knows where a1 comes from */
-        F(TABLE_HEAD "\tjalr\tzero, 0(a1)\n" TABLE_TAIL WORDS),
         /* no index, but an entry of its own choice */
         F(TABLE_HEAD
           "\tld\ta1, %pcrel_lo(.Lpcrel_hi0)(s4)\n\tjalr\tzero, 0(a1)\n" TABLE_TAIL QUADS),
@@ -328,6 +326,9 @@ static void table_that_is_not_understood_stays(void **state)
     };
 
     (void)state;
+    /* who knows where a1 comes from? A compiler can do without tables */
+    assert_null(rewrite(F(TABLE_HEAD "\tjalr\tzero, 0(a1)\n" TABLE_TAIL WORDS), &trap));
+    assert_true(error.tables);
     for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         char *output = rewrite(bodies[i], &trap);
         assert_non_null(output);

@@ -17,6 +17,7 @@
 
 #include "user/toolchain/command.h"
 #include "user/toolchain/names.h"
+#include "user/toolchain/rewrite.h"
 
 #define CLANG "clang-19"
 #define LLD   "ld.lld-19"
@@ -39,6 +40,7 @@ struct driver {
     ftl_isolation_t isolation;
     bool mask;
     bool zba;
+    bool tables; /* the compiler may make switch tables */
     enum output output;
     enum command_mode mode;
     const char *out; /* -o; NULL: not given */
@@ -390,7 +392,7 @@ static void end_clang(const struct driver *driver, struct arguments *command)
     if (sandbox(driver)) {
         arguments_add(command, machine(driver));
         arguments_add_list(command, sandboxed);
-        if (!driver->zba) { /* see docs/sandbox.md, "Switch tables" */
+        if (!driver->tables) { /* see docs/sandbox.md, "Switch tables" */
             arguments_add(command, "-fno-jump-tables");
         }
     }
@@ -536,9 +538,9 @@ static bool is_assembly(const struct input *input, bool *preprocessed)
                              : ends_with(input->path, ".S") || ends_with(input->path, ".sx"));
 }
 
-/* Makes instrumented assembly of one source. *assembly gets the file's name. */
-static int make_sandboxed(struct driver *driver, const struct input *input, const char *object,
-                          const char **assembly)
+/* Makes instrumented assembly of one source. *assembly has the file's name. */
+static int instrument_source(struct driver *driver, const struct input *input, const char *object,
+                             const char *assembly)
 {
     const char *raw = temporary_file(driver, ".s");
     bool preprocessed;
@@ -556,7 +558,25 @@ static int make_sandboxed(struct driver *driver, const struct input *input, cons
     if (status != 0) {
         return status;
     }
-    return run_instrumenter(driver, input->path, raw, *assembly);
+    return run_instrumenter(driver, input->path, raw, assembly);
+}
+
+/* The same, without switch tables if the instrumenter does not understand one. */
+static int make_sandboxed(struct driver *driver, const struct input *input, const char *object,
+                          const char *assembly)
+{
+    int status;
+
+    driver->tables = driver->zba;
+    status = instrument_source(driver, input, object, assembly);
+    if (status == REWRITE_STATUS_TABLES) {
+        driver->tables = false;
+        status = instrument_source(driver, input, object, assembly);
+    }
+    if (status == REWRITE_STATUS_TABLES) { /* not the compiler's */
+        fprintf(stderr, "ftl-cc: %s: switch table that is not understood\n", input->path);
+    }
+    return status;
 }
 
 /* Compiles one source to out: an object, or assembly for -S. */
@@ -571,7 +591,7 @@ static int compile(struct driver *driver, const struct input *input, const char 
     if (driver->output != OUTPUT_ASSEMBLY) {
         assembly = temporary_file(driver, ".sandbox.s");
     }
-    status = make_sandboxed(driver, input, out, &assembly);
+    status = make_sandboxed(driver, input, out, assembly);
     if (status == 0 && driver->output != OUTPUT_ASSEMBLY) {
         status = assemble(driver, assembly, out);
     }

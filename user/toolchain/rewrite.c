@@ -661,9 +661,12 @@ bool rewrite_assembly(const char *text, const struct rewrite_options *options, F
     struct program program;
     bool good;
 
+    error->tables = false;
     program_parse(&program, text);
-    if (options->zba) {
-        tables_find(&program);
+    if (options->zba && !tables_find(&program)) {
+        program_free(&program);
+        error->tables = true;
+        return fail(&rw, "a switch table that is not understood: compile with -fno-jump-tables");
     }
     rw.program = &program;
     symbols_collect(&rw.symbols, &program);

@@ -18,7 +18,11 @@ struct rewrite_options {
 struct rewrite_error {
     unsigned long line; /* of the input, from 1 */
     char message[REWRITE_MESSAGE_MAX];
+    bool tables; /* it is a switch table: the compiler should do without */
 };
+
+/* How ftl-instrument says that. */
+#define REWRITE_STATUS_TABLES 3
 
 /*
  * Writes the instrumented form of the assembly in text to out. False, with *error filled in, if the

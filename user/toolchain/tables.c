@@ -354,21 +354,24 @@ static void each_function(struct finder *finder,
     visit(finder, first, finder->program->count);
 }
 
-void tables_find(struct program *program)
+bool tables_find(struct program *program)
 {
     struct finder finder = { .program = program };
+    bool good = true;
 
     find_tables(&finder);
     each_function(&finder, find_in_function);
     each_function(&finder, use_in_function);
     for (size_t i = 0; i < finder.count; i++) {
         const struct table *table = &finder.list[i];
+        good = good && !(table->refused && table->shift == WORD_SHIFT);
         for (size_t entry = 0; entry < table->entries && table->used && !table->refused; entry++) {
             program->statements[table->first + entry].table_data = true;
         }
     }
     names_free(&finder.labels);
     free(finder.list);
+    return good;
 }
 
 bool table_part_is_dead(const struct statement *part, uint32_t live_behind)

@@ -17,9 +17,10 @@
 /*
  * Gives each indirect jump through a table that can be a row of jumps its `table`, and the
  * statements before it that look the address up their `lookup`. A table is used by all jumps of a
- * function or by none.
+ * function or by none. False if there is a switch whose table is used by none: an indirect jump
+ * would need a good return address in ra, where compilers may have anything.
  */
-void tables_find(struct program *program);
+bool tables_find(struct program *program);
 
 /* True if a part of a lookup need not be done, once the table is a row of jumps. */
 bool table_part_is_dead(const struct statement *part, uint32_t live_behind);

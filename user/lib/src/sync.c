@@ -33,17 +33,13 @@ static void wake(const uint32_t *word, uint32_t count)
     ftl_futex_wake((uintptr_t)word, count, &woken);
 }
 
-static bool replace(uint32_t *word, uint32_t expected, uint32_t value)
-{
-    return __atomic_compare_exchange_n(word, &expected, value, false, __ATOMIC_SEQ_CST,
-                                       __ATOMIC_RELAXED);
-}
-
 /* --- Mutex --- */
 
 bool ftl_mutex_try_lock(ftl_mutex_t *mutex)
 {
-    return replace(&mutex->state, MUTEX_FREE, MUTEX_LOCKED);
+    uint32_t expected = MUTEX_FREE;
+    return __atomic_compare_exchange_n(&mutex->state, &expected, MUTEX_LOCKED, false,
+                                       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 /* Who has waited cannot know whether others still do: it locks the mutex as contended. */
@@ -177,11 +173,17 @@ void ftl_once(ftl_once_t *once, void (*function)(void))
     if (__atomic_load_n(&once->state, __ATOMIC_ACQUIRE) == ONCE_DONE) {
         return;
     }
-    if (replace(&once->state, ONCE_NEW, ONCE_RUNNING)) {
+    uint32_t state = ONCE_NEW;
+    if (__atomic_compare_exchange_n(&once->state, &state, ONCE_RUNNING, false, __ATOMIC_ACQUIRE,
+                                    __ATOMIC_ACQUIRE)) {
         run_once(once, function);
         return;
     }
-    replace(&once->state, ONCE_RUNNING, ONCE_AWAITED);
+    /* Another runs it: says, unless somebody has said so, that somebody waits. */
+    if (state == ONCE_RUNNING) {
+        __atomic_compare_exchange_n(&once->state, &state, ONCE_AWAITED, false, __ATOMIC_ACQUIRE,
+                                    __ATOMIC_ACQUIRE);
+    }
     while (__atomic_load_n(&once->state, __ATOMIC_ACQUIRE) != ONCE_DONE) {
         sleep_while(&once->state, ONCE_AWAITED, FTL_TIME_INFINITE);
     }

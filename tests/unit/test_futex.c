@@ -272,6 +272,72 @@ static void wake_without_waiters_wakes_nobody(void **state)
     assert_int_equal(result.value, 0);
 }
 
+/* --- Kills of waiting threads against wakes --- */
+
+#define VICTIMS 3
+
+static struct thread *victims[VICTIMS];
+
+/* Waits until it is woken or killed. */
+static bool waits(struct context *context, struct sim_call *call)
+{
+    return context->x[SIM_VAR(0)]++ == 0
+               ? core_make(call, FTL_CALL_FUTEX_WAIT, word, 0, FTL_TIME_INFINITE, 0)
+               : exits(context, call);
+}
+
+static bool kills(struct context *context, struct sim_call *call)
+{
+    uint64_t step = context->x[SIM_VAR(0)]++;
+    if (step == VICTIMS) {
+        return exits(context, call);
+    }
+    thread_kill(victims[step]);
+    return false;
+}
+
+static bool wakes_one(struct context *context, struct sim_call *call)
+{
+    return context->x[SIM_VAR(0)]++ == 0 ? core_make(call, FTL_CALL_FUTEX_WAKE, word, 1, 0, 0)
+                                         : exits(context, call);
+}
+
+static void set_up_kills(void)
+{
+    make_process();
+    for (unsigned i = 0; i < VICTIMS; i++) {
+        ftl_status_t status;
+        victims[i] = thread_create(process, SIM_PC(waits), 0, 0, 0, &status);
+        assert_non_null(victims[i]);
+        thread_start(victims[i]);
+    }
+    core_thread(process, kills, 0);
+    core_thread(process, wakes_one, 0);
+}
+
+static void check_kills(void)
+{
+    for (unsigned i = 0; i < VICTIMS; i++) {
+        if ((object_signals(&victims[i]->object) & FTL_SIGNAL_EXITED) == 0) {
+            sim_fail("victim %u lives", i);
+        }
+        object_put(&victims[i]->object);
+    }
+    if (finished < 2 || process->state != FTL_PROCESS_EXITED) {
+        sim_fail("%u threads ended by themselves", finished);
+    }
+    object_put(&process->object);
+}
+
+static const struct core_scenario killing = { set_up_kills, check_kills };
+
+static void waiting_threads_that_are_killed_leave_nothing(void **state)
+{
+    (void)state;
+    core_explore(&killing, RUNS);
+    core_explore_switches(&killing, RUNS);
+}
+
 int main(void)
 {
     sim_boot(3, 16 * MIB);
@@ -283,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(misaligned_words_are_refused, enter, leave),
         cmocka_unit_test_setup_teardown(wait_on_unmapped_memory_is_a_bad_address, enter, leave),
         cmocka_unit_test_setup_teardown(wake_without_waiters_wakes_nobody, enter, leave),
+        cmocka_unit_test(waiting_threads_that_are_killed_leave_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ endif()
 
 # ftl_sanitize(TARGET option...): for its C files; reports name files from the repository's root on.
 function(ftl_sanitize target)
-    string(REGEX MATCHALL "/" slashes ${CMAKE_SOURCE_DIR})
+    string(REGEX MATCHALL "/" slashes ${CMAKE_SOURCE_DIR}/) # the root is a component, too
     list(LENGTH slashes depth)
     set(options ${ARGN} -fsanitize-undefined-strip-path-components=${depth})
     target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:C>:${options}>")

@@ -92,8 +92,6 @@ MUTATIONS = (
      "case SANDBOX_CLASS_EBREAK: v->live = false; return true;"),
     ("claims.c", "place <= load_word(table + (at - 1)", "place < load_word(table + (at - 1)"),
     ("claims.c", "& ~SANDBOX_CLAIM_ALL) != 0", "& ~SANDBOX_CLAIM_ALL) > 0xffffffffu"),
-    ("claims.c", "size % SANDBOX_CLAIM_SIZE != 0 || ", ""),
-    ("claims.c", "place < address || ", ""),
     ("claims.c", "place % 4 != 0 || ", ""),
     ("claims.c", "i == SANDBOX_REG_RA ? sandbox_is_pad(state, i)", "0 ? sandbox_is_pad(state, i)"),
     ("decode.c", "mode == ROUNDING_RESERVED_5", "0"),

@@ -760,6 +760,25 @@ static void malformed_claims_are_refused(void **state)
     ACCEPT_CLAIMS(CLAIMS({ 1, 0 }, { 2, 0 }), PAD, NOP, UNIMP);
 }
 
+static void claims_between_instructions_are_refused(void **state)
+{
+    const uint32_t words[] = { PAD, NOP, UNIMP };
+    static const uint32_t table[][2] = { { FTL_GATE_SIZE + 6, 0 } };
+    uint8_t targets[SANDBOX_TARGETS_SIZE(sizeof(words))];
+    const struct sandbox_verify_input input = { .code = (const uint8_t *)words,
+                                                .size = sizeof(words),
+                                                .address = FTL_GATE_SIZE,
+                                                .image_size = IMAGE_SIZE,
+                                                .entry = FTL_GATE_SIZE,
+                                                .claims = (const uint8_t *)table,
+                                                .claims_size = sizeof(table),
+                                                .targets = targets };
+
+    (void)state;
+    assert_false(sandbox_verify(&input, &error));
+    assert_string_equal(error.rule, "CLAIM");
+}
+
 static void claims_are_found_in_long_code(void **state)
 {
     enum { LENGTH = 1000, STEP = 130 };
@@ -864,6 +883,7 @@ int main(void)
         cmocka_unit_test(pointer_out_of_reach_does_not_meet_a_claim),
         cmocka_unit_test(pads_bring_no_claims),
         cmocka_unit_test(malformed_claims_are_refused),
+        cmocka_unit_test(claims_between_instructions_are_refused),
         cmocka_unit_test(claims_are_found_in_long_code),
         cmocka_unit_test(pad_bytes_inside_instructions_are_refused),
         cmocka_unit_test(pad_bytes_cut_by_the_end_are_refused),

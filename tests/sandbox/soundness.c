@@ -268,6 +268,21 @@ static void put_loop(struct walk *walk)
     put(walk, BNE(A0, A1, ((int32_t)head - (int32_t)index_of(walk)) * 4));
 }
 
+/* A switch: a jump into the row of jumps behind it, by an index that is bounded, mostly. */
+static void put_table(struct walk *walk)
+{
+    uint32_t index = random_register(walk), at = random_register(walk);
+    int32_t last = below(walk, 2) == 0 ? 1 : 3;
+
+    put(walk, ANDI(index, random_source(walk), below(walk, 16) == 0 ? 7 : last));
+    put(walk, AUIPC(at, 0));
+    put(walk, enc_r(below(walk, 16) == 0 ? 0x20006033u : 0x20004033u, at, index, at)); /* sh2add */
+    put(walk, JALR(ZERO, below(walk, 16) == 0 ? random_offset(walk) : 12, at));
+    for (int32_t i = 0; i <= last; i++) {
+        put(walk, below(walk, 32) == 0 ? NOP : JAL(ZERO, random_distance(walk)));
+    }
+}
+
 static void change_claim(struct walk *walk)
 {
     uint32_t *claims = &walk->program.claims[below(walk, WORDS)];
@@ -279,7 +294,7 @@ static void put_piece(struct walk *walk)
 {
     uint32_t r = random_register(walk);
 
-    switch (below(walk, 16)) {
+    switch (below(walk, 17)) {
     case 0: put_any_form(walk); break;
     case 1:
     case 2:
@@ -298,6 +313,7 @@ static void put_piece(struct walk *walk)
     case 12: put(walk, PAD); break;
     case 13: *walk->at ^= 1u << below(walk, 32); break;
     case 14: put_loop(walk); break;
+    case 15: put_table(walk); break;
     default: put(walk, ADDI(r, random_source(walk), random_offset(walk))); break;
     }
 }

@@ -215,8 +215,25 @@ static void call_gate(struct window *window)
     machine->pc = machine->x[RA];
 }
 
-/* Whether the hart may go on at its new pc, coming from the instruction `word`. */
-static bool follow(struct window *window, uint32_t word)
+/*
+ * Whether target is in the row of jumps that begins behind the instruction at pc: a switch table.
+ */
+static bool in_row_of_jumps(const struct window *window, uint64_t pc, uint64_t target)
+{
+    uint64_t at = pc + 4;
+
+    while (in_code(window, at) && at <= target &&
+           (window->code[(at - code_start(window)) / 4] & 0xfff) == 0x6f) { /* jal zero */
+        if (at == target) {
+            return true;
+        }
+        at += 4;
+    }
+    return false;
+}
+
+/* Whether the hart may go on at its new pc, coming from the instruction `word` at `from`. */
+static bool follow(struct window *window, uint64_t from, uint32_t word)
 {
     struct machine *machine = &window->machine;
     bool jump = (word & 0x7f) == 0x6f;
@@ -227,7 +244,8 @@ static bool follow(struct window *window, uint32_t word)
         return window->escape == NULL;
     }
     if (indirect) {
-        if (!is_pad(window, machine->pc) && !is_pad(window, machine->pc - 4)) {
+        if (!is_pad(window, machine->pc) && !is_pad(window, machine->pc - 4) &&
+            !in_row_of_jumps(window, from, machine->pc)) {
             /* Nothing else in the window is executable: a fault, if it is not the code itself. */
             bool outside = machine->pc - code_start(window) >= window->count * 4 &&
                            machine->pc - window->image >= FTL_GATE_SIZE;
@@ -259,7 +277,7 @@ static bool step(struct window *window)
         machine->x[S11] != before.x[S11]) {
         window->escape = "writes a reserved register";
     }
-    if (window->escape == NULL && event == MACHINE_STEPPED && follow(window, word)) {
+    if (window->escape == NULL && event == MACHINE_STEPPED && follow(window, before.pc, word)) {
         return true;
     }
     if (window->escape != NULL) {

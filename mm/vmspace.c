@@ -473,6 +473,20 @@ static bool has_code(struct vmspace *vmspace, vaddr_t address, vaddr_t end)
     return false;
 }
 
+/* TLBs forget a range where nothing is mapped any more; tables for nothing else go. */
+static void forget_range(struct vmspace *vmspace, vaddr_t address, size_t size)
+{
+    struct list tables = LIST_INIT(tables);
+    bool may_hold_tables = size >= MEGAPAGE_SIZE;
+    if (may_hold_tables) {
+        page_table_detach(&vmspace->table, address, size, &tables);
+    }
+    tlb_flush(harts_using(vmspace), address, size);
+    if (may_hold_tables) {
+        page_table_free_detached(&vmspace->table, &tables);
+    }
+}
+
 ftl_status_t vmspace_unmap(struct vmspace *vmspace, vaddr_t address, size_t size)
 {
     if (!valid_range(vmspace, address, size)) {
@@ -500,10 +514,7 @@ ftl_status_t vmspace_unmap(struct vmspace *vmspace, vaddr_t address, size_t size
         }
     }
     if (!list_empty(&removed)) {
-        struct list tables = LIST_INIT(tables);
-        page_table_detach(&vmspace->table, address, size, &tables);
-        tlb_flush(harts_using(vmspace), address, size);
-        page_table_free_detached(&vmspace->table, &tables);
+        forget_range(vmspace, address, size);
     }
 unlock:
     spin_unlock(&vmspace->lock);

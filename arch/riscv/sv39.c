@@ -288,11 +288,7 @@ static bool split_at(struct page_table *table, vaddr_t va, unsigned *level)
 static bool split_ends(struct page_table *table, vaddr_t va, size_t size)
 {
     unsigned level;
-    if (!split_at(table, va, &level)) {
-        return false;
-    }
-    bool in_one_table = level == 0 && entry_part(va, size, 1) == size;
-    return in_one_table || split_at(table, va + size, &level);
+    return split_at(table, va, &level) && split_at(table, va + size, &level);
 }
 
 bool page_table_split(struct page_table *table, vaddr_t va)
@@ -310,6 +306,17 @@ struct leaf_visitor {
     void *context;
 };
 
+/* Visits the leaves among `count` entries of a table. */
+static void visit_entries(const struct leaf_visitor *visitor, pte_t *entries, size_t count,
+                          unsigned level)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (pte_is_valid(entries[i])) {
+            visitor->visit(visitor, &entries[i], level);
+        }
+    }
+}
+
 /* Visits the leaves in [va, va + size), a range that cuts through none. */
 static void visit_leaves(const struct leaf_visitor *visitor, const struct page_table *table,
                          vaddr_t va, size_t size)
@@ -318,15 +325,31 @@ static void visit_leaves(const struct leaf_visitor *visitor, const struct page_t
         unsigned level;
         pte_t *entry = walk(table, va, &level);
         size_t part = entry_part(va, size, level > 0 ? level : 1);
-        size_t leaves = level > 0 ? 1 : part / PAGE_SIZE; /* of this size, one after the other */
-        for (size_t i = 0; i < leaves; i++) {
-            if (pte_is_valid(entry[i])) {
-                visitor->visit(visitor, &entry[i], level);
-            }
-        }
+        visit_entries(visitor, entry, level > 0 ? 1 : part / PAGE_SIZE, level);
         va += part;
         size -= part;
     }
+}
+
+/* The same for any range: larger leaves that it cuts through are split first. False: out of memory;
+ * nothing was visited. */
+static bool split_and_visit(const struct leaf_visitor *visitor, struct page_table *table,
+                            vaddr_t va, size_t size)
+{
+    if (size == 0) {
+        return true;
+    }
+    unsigned level;
+    pte_t *entry = walk(table, va, &level);
+    if (level == 0 && entry_part(va, size, 1) == size) {
+        visit_entries(visitor, entry, size / PAGE_SIZE, level); /* all in one table: the rule */
+        return true;
+    }
+    if (!split_ends(table, va, size)) {
+        return false;
+    }
+    visit_leaves(visitor, table, va, size);
+    return true;
 }
 
 static void unmap_leaf(const struct leaf_visitor *visitor, pte_t *entry, unsigned level)
@@ -342,12 +365,8 @@ bool page_table_unmap(struct page_table *table, vaddr_t va, size_t size,
                       void (*release)(paddr_t pa, size_t size, void *context), void *context)
 {
     assert_range(va, size);
-    if (!split_ends(table, va, size)) {
-        return false;
-    }
     struct leaf_visitor visitor = { .visit = unmap_leaf, .release = release, .context = context };
-    visit_leaves(&visitor, table, va, size);
-    return true;
+    return split_and_visit(&visitor, table, va, size);
 }
 
 static void protect_leaf(const struct leaf_visitor *visitor, pte_t *entry, unsigned level)
@@ -359,12 +378,8 @@ static void protect_leaf(const struct leaf_visitor *visitor, pte_t *entry, unsig
 bool page_table_protect(struct page_table *table, vaddr_t va, size_t size, unsigned permissions)
 {
     assert_range(va, size);
-    if (!split_ends(table, va, size)) {
-        return false;
-    }
     struct leaf_visitor visitor = { .visit = protect_leaf, .bits = leaf_bits(permissions) };
-    visit_leaves(&visitor, table, va, size);
-    return true;
+    return split_and_visit(&visitor, table, va, size);
 }
 
 bool page_table_query(const struct page_table *table, vaddr_t va, paddr_t *pa,

@@ -95,7 +95,8 @@ struct call_result sys_process_create(struct vmspace *vmspace, vaddr_t name, siz
     if (status != FTL_OK) {
         return call_status(status);
     }
-    struct process *process = process_create(vmspace, copy, memory_limit, &status);
+    struct process *process =
+        process_create(vmspace, copy, process_current()->account, memory_limit, &status);
     if (process == NULL) {
         return call_status(status);
     }

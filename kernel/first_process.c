@@ -151,7 +151,7 @@ static struct process *make_init(ftl_isolation_t isolation, uint64_t memory)
     if (vmspace == NULL) {
         panic("boot: init's vmspace: %s", ftl_strerror(status));
     }
-    struct process *process = process_create(vmspace, "init", memory, &status);
+    struct process *process = process_create(vmspace, "init", NULL, memory, &status);
     object_put(&vmspace->object);
     if (process == NULL) {
         panic("boot: init's process: %s", ftl_strerror(status));

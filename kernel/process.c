@@ -50,18 +50,18 @@ static bool valid_name(const char *name)
     return length > 0 && length < FTL_NAME_MAX;
 }
 
-struct process *process_create(struct vmspace *vmspace, const char *name, uint64_t memory_limit,
-                               ftl_status_t *status)
+struct process *process_create(struct vmspace *vmspace, const char *name, struct account *lender,
+                               uint64_t memory_limit, ftl_status_t *status)
 {
     *status = FTL_ERR_INVALID_ARGUMENT;
     if (!valid_name(name)) {
         return NULL;
     }
-    *status = FTL_ERR_NO_MEMORY;
-    struct account *account = account_create(memory_limit);
+    struct account *account = account_create_from(lender, memory_limit, status);
     if (account == NULL) {
         return NULL;
     }
+    *status = FTL_ERR_NO_MEMORY;
     struct process *process = slab_alloc(&process_cache);
     if (process == NULL) {
         goto put_account;
@@ -401,7 +401,9 @@ void process_describe(struct process *process, struct ftl_process_info *info)
     spin_unlock(&process->lock);
     info->handles = __atomic_load_n(&process->handles.used, __ATOMIC_RELAXED);
     info->handle_limit = __atomic_load_n(&process->handles.limit, __ATOMIC_RELAXED);
-    info->memory_used = __atomic_load_n(&process->account->used, __ATOMIC_RELAXED);
+    uint64_t lent = __atomic_load_n(&process->account->lent, __ATOMIC_RELAXED);
+    uint64_t used = __atomic_load_n(&process->account->used, __ATOMIC_RELAXED);
+    info->memory_used = used > lent ? used - lent : 0; /* both may change meanwhile */
     info->memory_limit = process->account->limit;
 }
 

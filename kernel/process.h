@@ -37,10 +37,12 @@ struct process {
 /* Boot: sets up the cache of processes. */
 void process_init(void);
 
-/* Makes a process in the vmspace. NULL with *status set: NO_MEMORY or INVALID_ARGUMENT (the name).
- * One reference. */
-struct process *process_create(struct vmspace *vmspace, const char *name, uint64_t memory_limit,
-                               ftl_status_t *status);
+/*
+ * Makes a process in the vmspace, whose memory limit the lender is charged with (see account.h).
+ * One reference. NULL with *status set: NO_MEMORY, LIMIT, or INVALID_ARGUMENT (the name).
+ */
+struct process *process_create(struct vmspace *vmspace, const char *name, struct account *lender,
+                               uint64_t memory_limit, ftl_status_t *status);
 
 /*
  * Starts its first thread at `entry` with a copy of the environment. BAD_STATE unless new,

@@ -5,23 +5,35 @@
 #ifndef MM_ACCOUNT_H
 #define MM_ACCOUNT_H
 
+#include <ftl/status.h>
+
 #include "kernel/types.h"
 
 struct account {
     uint64_t used;  /* bytes; changed atomically */
     uint64_t limit; /* bytes; fixed */
-    uint32_t refs;  /* of those made by account_create(); atomic */
+    uint64_t lent;  /* of `used`: limits of accounts made from this one; changed atomically */
+    struct account *lender; /* a reference, or NULL; fixed */
+    uint32_t refs;          /* of those made by account_create(); atomic */
 };
 
 /* An account of its own, with one reference: it outlives its process while objects are charged to
  * it. NULL: no memory. */
 struct account *account_create(uint64_t limit);
+
+/*
+ * The same with a limit that the lender, who may be NULL, is charged with as long as the account
+ * lives: whatever processes are made, together they take no more than the first one may. NULL with
+ * *status: LIMIT, NO_MEMORY.
+ */
+struct account *account_create_from(struct account *lender, uint64_t limit, ftl_status_t *status);
+
 struct account *account_get(struct account *account);
 void account_put(struct account *account);
 
 static inline void account_init(struct account *account, uint64_t limit)
 {
-    account->used = 0;
+    *account = (struct account){ 0 };
     account->limit = limit;
     account->refs = 1;
 }

@@ -39,6 +39,46 @@ static void account_none_is_the_kernels_without_limit(void **state)
     account_release(NULL, SIZE_MAX);
 }
 
+static void account_lends_no_more_than_it_has_and_gets_it_back(void **state)
+{
+    (void)state;
+    ftl_status_t status;
+    struct account *lender = account_create(1000);
+    assert_true(account_charge(lender, 300));
+    assert_null(account_create_from(lender, 701, &status));
+    assert_int_equal(status, FTL_ERR_LIMIT);
+    struct account *first = account_create_from(lender, 600, &status);
+    assert_non_null(first);
+    assert_int_equal(lender->used, 900);
+    assert_int_equal(lender->lent, 600);
+    assert_false(account_charge(lender, 101));
+    struct account *second = account_create_from(first, 500, &status);
+    assert_non_null(second);
+    assert_false(account_charge(first, 101));
+    assert_true(account_charge(second, 500));
+
+    account_release(lender, 300);
+    account_put(lender); /* they outlive it */
+    account_put(first);
+    assert_int_equal(host_alloc_pieces, 3);
+    account_release(second, 500);
+    account_put(second);
+    assert_int_equal(host_alloc_pieces, 0);
+}
+
+static void account_without_memory_borrows_nothing(void **state)
+{
+    (void)state;
+    ftl_status_t status;
+    struct account *lender = account_create(1000);
+    host_alloc_budget = 0;
+    assert_null(account_create_from(lender, 10, &status));
+    host_alloc_budget = -1;
+    assert_int_equal(status, FTL_ERR_NO_MEMORY);
+    assert_int_equal(lender->used, 0);
+    account_put(lender);
+}
+
 static void account_lives_until_its_last_reference(void **state)
 {
     (void)state;
@@ -108,6 +148,8 @@ int main(void)
         cmocka_unit_test(account_charges_up_to_its_limit),
         cmocka_unit_test(account_charge_does_not_overflow),
         cmocka_unit_test(account_none_is_the_kernels_without_limit),
+        cmocka_unit_test(account_lends_no_more_than_it_has_and_gets_it_back),
+        cmocka_unit_test(account_without_memory_borrows_nothing),
         cmocka_unit_test(account_lives_until_its_last_reference),
         cmocka_unit_test(account_put_with_charges_left_panics),
         cmocka_unit_test(account_of_many_threads_stays_exact),

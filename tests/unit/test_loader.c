@@ -203,7 +203,7 @@ static ftl_status_t try_all(ftl_isolation_t isolation, uint64_t limit)
     if (vmspace == NULL) {
         return status;
     }
-    struct process *made = process_create(vmspace, "test", limit, &status);
+    struct process *made = process_create(vmspace, "test", NULL, limit, &status);
     object_put(&vmspace->object);
     if (made == NULL) {
         return status;

@@ -250,7 +250,7 @@ static ftl_status_t try_all(ftl_isolation_t isolation, uint64_t limit)
         assert_true(status == FTL_ERR_NO_MEMORY || status == FTL_ERR_LIMIT);
         return status;
     }
-    process = process_create(vmspace, "test", limit, &status);
+    process = process_create(vmspace, "test", NULL, limit, &status);
     object_put(&vmspace->object);
     if (process == NULL) {
         return status;

@@ -45,7 +45,7 @@ void core_check_counts(const struct core_counts *before)
 struct process *core_process_in(struct vmspace *vmspace)
 {
     ftl_status_t status;
-    struct process *process = process_create(vmspace, "test", MEMORY_LIMIT, &status);
+    struct process *process = process_create(vmspace, "test", NULL, MEMORY_LIMIT, &status);
     assert_non_null(process);
     return process;
 }

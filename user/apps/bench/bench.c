@@ -23,6 +23,7 @@
 #define ROUNDS         2000
 #define ROUNDS_PROCESS 20
 #define STACK_SIZE     16384
+#define NOTHING_MEMORY ((uint64_t)1 << 20)
 #define PAGE           ((size_t)4096)
 
 static void require(ftl_status_t status, const char *what)
@@ -226,6 +227,7 @@ static void measure_process(const char *metric, ftl_isolation_t isolation)
     require(ftl_bootimage_open(&start.image, ftl_environ_find(ftl_environ(), "bootimage")),
             "boot image");
     require(ftl_app_find(&start.image, "nothing", &start.app), "app 'nothing'");
+    start.app.memory_limit = NOTHING_MEMORY;
     measure(metric, ROUNDS_PROCESS, process_run, &start);
 }
 

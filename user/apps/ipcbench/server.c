@@ -11,6 +11,8 @@
 
 #include "ipcbench.h"
 
+#define SERVER_MEMORY (UINT64_C(16) << 20) /* of what this process may have itself */
+
 static const char *const channel_names[PAIRS_MAX] = { "channel0", "channel1", "channel2",
                                                       "channel3" };
 
@@ -81,6 +83,7 @@ ftl_handle_t server_start(ftl_isolation_t isolation, const char *part, ftl_handl
         require(ftl_bootimage_open(&image, ftl_environ_find(ftl_environ(), "bootimage")),
                 "boot image");
         require(ftl_app_find(&image, "ipcbench", &app), "app 'ipcbench'");
+        app.memory_limit = SERVER_MEMORY;
     }
     for (size_t i = 0; i < count; i++) {
         uint64_t other;

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define MEMBERS       64
+#define MEMBER_MEMORY (UINT64_C(3) << 20)
 #define SANDBOXES_MAX 24 /* there are not many more windows */
 #define VICTIMS       5
 #define KILLED        99 /* exit status of a victim */
@@ -137,6 +138,7 @@ int main(int argc, char **argv)
     require(ftl_bootimage_open(&ring.image, ftl_environ_find(ftl_environ(), "bootimage")),
             "boot image");
     require(ftl_app_find(&ring.image, "ipcstress", &ring.app), "app 'ipcstress'");
+    ring.app.memory_limit = MEMBER_MEMORY;
     make_links();
     start_members(kill);
     if (kill) {

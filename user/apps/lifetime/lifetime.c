@@ -21,7 +21,8 @@
 
 #define ROUNDS_DEFAULT 300
 #define WARM_UP        200
-#define AT_ONCE        6       /* processes alive */
+#define AT_ONCE        6 /* processes alive */
+#define VICTIM_MEMORY  (UINT64_C(8) << 20)
 #define PAUSE          1000000 /* ns */
 
 void require(ftl_status_t status, const char *what)
@@ -160,6 +161,7 @@ static int kill_and_compare(unsigned long rounds)
     killer.system = ftl_environ_find(env, "system");
     require(ftl_bootimage_open(&killer.image, ftl_environ_find(env, "bootimage")), "boot image");
     require(ftl_app_find(&killer.image, "lifetime", &killer.app), "own manifest");
+    killer.app.memory_limit = VICTIM_MEMORY;
     snapshot_take(&before, killer.system);
     snapshot_take(&after, killer.system); /* brings its pages in */
     uint64_t processes = before.info.processes;

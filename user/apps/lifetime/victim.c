@@ -22,11 +22,12 @@
 
 #include "lifetime.h"
 
-#define READ_WRITE (FTL_MAP_READ | FTL_MAP_WRITE)
-#define STACK_SIZE 8192
-#define AREA_SIZE  ((size_t)256 * 1024)
-#define FAR_AWAY   (INT64_C(3600) * 1000000000)
-#define PERIOD     FTL_TIMER_PERIOD_MIN
+#define READ_WRITE   (FTL_MAP_READ | FTL_MAP_WRITE)
+#define STACK_SIZE   8192
+#define AREA_SIZE    ((size_t)256 * 1024)
+#define FAR_AWAY     (INT64_C(3600) * 1000000000)
+#define CHILD_MEMORY (UINT64_C(1) << 20)
+#define PERIOD       FTL_TIMER_PERIOD_MIN
 
 static unsigned own_kind;
 
@@ -294,6 +295,7 @@ static void loads_processes(void)
     if (image.data == NULL) {
         need(ftl_bootimage_open(&image, ftl_environ_find(ftl_environ(), "bootimage")));
         need(ftl_app_find(&image, "nothing", &app));
+        app.memory_limit = CHILD_MEMORY;
     }
     options.isolation =
         options.isolation == FTL_ISOLATION_USER ? FTL_ISOLATION_SANDBOX : FTL_ISOLATION_USER;

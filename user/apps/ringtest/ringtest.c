@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PEER_MEMORY (UINT64_C(8) << 20) /* of what this process may have itself */
+
 #define PEERS_MAX 4u
 
 static struct ftl_bootimage image;
@@ -140,6 +142,7 @@ static ftl_handle_t start_peer(const char *role)
         { "parent", self, FTL_RIGHT_WAIT | FTL_RIGHT_TRANSFER },
     };
     require(ftl_app_find(&image, "ringtest", &app), "app_find");
+    app.memory_limit = PEER_MEMORY;
     struct ftl_spawn_options options = {
         .isolation = own_isolation(self),
         .vmspace = vmspace,

@@ -119,9 +119,10 @@ struct ftl_spawn_options {
 };
 
 /*
- * Starts the app and returns a handle to its process, with all rights, owned by the caller. On an
- * error nothing of it is left and *step (if not NULL) says what failed, as text that stays until
- * the next call: "loading its program". One thread at a time for an image.
+ * Starts the app and returns a handle to its process, with all rights, owned by the caller. What
+ * the app may use is lent by the caller: LIMIT when that one may not use as much itself any more.
+ * On an error nothing of it is left and *step (if not NULL) says what failed, as text that stays
+ * until the next call: "loading its program". One thread at a time for an image.
  */
 ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
                        const struct ftl_spawn_options *options, ftl_handle_t *process,

@@ -18,6 +18,7 @@
 #define STACK_SIZE  (256 * KIB) /* of a first thread */
 #define STACK_ALIGN ((size_t)16)
 #define STACK_GUARD (64 * KIB) /* left unmapped around it */
+#define STACK_READY (12 * KIB) /* of it there from the start: every program's start needs it */
 
 static struct slab_cache process_cache;
 
@@ -249,6 +250,10 @@ static ftl_status_t map_first_stack(struct process *process, const void *environ
         status = vmspace_map(process->vmspace, &request, &base);
     }
     object_put(&vmo->object);
+    for (size_t at = STACK_SIZE - STACK_READY; at < STACK_SIZE && status == FTL_OK;
+         at += PAGE_SIZE) {
+        status = vmspace_fault(process->vmspace, base + at, FTL_MAP_WRITE);
+    }
     if (status == FTL_OK) {
         *top = base + STACK_SIZE - room;
     }

@@ -174,6 +174,20 @@ static void wait_until_unused(const struct vmspace *vmspace)
     }
 }
 
+/* Takes everything out of a window, with its page tables: they end where its mappings did. */
+static void clear_window(struct vmspace *vmspace)
+{
+    struct list tables = LIST_INIT(tables);
+    if (vmspace->mapped_end == 0) {
+        return;
+    }
+    size_t size = ALIGN_UP(vmspace->mapped_end, MEGAPAGE_SIZE) - vmspace->base;
+    page_table_unmap(&vmspace->table, vmspace->base, size, NULL, NULL);
+    page_table_detach(&vmspace->table, vmspace->base, size, &tables);
+    tlb_flush(harts_using(vmspace), vmspace->base, WINDOW_SIZE);
+    page_table_free_detached(&vmspace->table, &tables);
+}
+
 void vmspace_destroy(struct object *object)
 {
     struct vmspace *vmspace = (struct vmspace *)object;
@@ -181,11 +195,7 @@ void vmspace_destroy(struct object *object)
     ASSERT(vmspace->processes == 0);
     wait_until_unused(vmspace);
     if (vmspace->isolation == FTL_ISOLATION_SANDBOX) {
-        struct list tables = LIST_INIT(tables);
-        page_table_unmap(&vmspace->table, vmspace->base, WINDOW_SIZE, NULL, NULL);
-        page_table_detach(&vmspace->table, vmspace->base, WINDOW_SIZE, &tables);
-        tlb_flush(harts_using(vmspace), vmspace->base, WINDOW_SIZE);
-        page_table_free_detached(&vmspace->table, &tables);
+        clear_window(vmspace);
         window_give_back(vmspace->base);
     } else {
         page_table_destroy(&vmspace->table);
@@ -411,6 +421,9 @@ static ftl_status_t map_pinned(struct vmspace *vmspace, const struct map_request
     }
     insert(vmspace, mapping, above);
     vmspace->used = true;
+    if (mapping->end > vmspace->mapped_end) {
+        vmspace->mapped_end = mapping->end;
+    }
     *mapped = address;
     return FTL_OK;
 }

@@ -160,21 +160,27 @@ bool page_table_init(struct page_table *table, const struct page_table *kernel,
     return true;
 }
 
-/* Frees the tables that the first `count` entries point to, and those below. */
-static void free_tables(struct page_table *table, const pte_t *entries, size_t count)
+/*
+ * Frees the tables that the first `count` entries, of this level, point to, and those below. The
+ * tables of level 0 have leaves alone.
+ */
+static void free_tables(struct page_table *table, const pte_t *entries, size_t count,
+                        unsigned level)
 {
     for (size_t i = 0; i < count; i++) {
         if (!pte_is_valid(entries[i]) || pte_is_leaf(entries[i])) {
             continue;
         }
-        free_tables(table, pte_table(entries[i]), ENTRY_COUNT);
+        if (level > 1) {
+            free_tables(table, pte_table(entries[i]), ENTRY_COUNT, level - 1);
+        }
         free_table_page(table->account, pte_address(entries[i]));
     }
 }
 
 void page_table_destroy(struct page_table *table)
 {
-    free_tables(table, root_of(table), ROOT_LOWER_END);
+    free_tables(table, root_of(table), ROOT_LOWER_END, LEVEL_ROOT);
     free_table_page(table->account, table->root);
     table->root = 0;
 }

@@ -197,6 +197,16 @@ static void begin(struct window *window)
     window->escape = NULL;
 }
 
+/*
+ * Whether a jump to address faults: the window's data is not executable, though its words may look
+ * like landing pads.
+ */
+static bool is_data(const struct window *window, uint64_t address)
+{
+    return address - WINDOW < WINDOW_SIZE && address - code_start(window) >= window->count * 4 &&
+           address - window->image >= FTL_GATE_SIZE;
+}
+
 /* The kernel's part of a call: back to ra, with the registers that a call loses. */
 static void call_gate(struct window *window)
 {
@@ -209,7 +219,7 @@ static void call_gate(struct window *window)
             machine->x[i] = random_value(window);
         }
     }
-    if (!is_pad(window, machine->x[RA])) {
+    if (!is_pad(window, machine->x[RA]) && !is_data(window, machine->x[RA])) {
         window->escape = "calls the gate with a bad return address";
     }
     machine->pc = machine->x[RA];
@@ -241,16 +251,12 @@ static bool follow(struct window *window, uint64_t from, uint32_t word)
 
     if (machine->pc == window->image && (jump || indirect)) {
         call_gate(window);
-        return window->escape == NULL;
+        return window->escape == NULL && is_pad(window, machine->pc);
     }
     if (indirect) {
         if (!is_pad(window, machine->pc) && !is_pad(window, machine->pc - 4) &&
             !in_row_of_jumps(window, from, machine->pc)) {
-            /* Nothing else in the window is executable: a fault, if it is not the code itself. */
-            bool outside = machine->pc - code_start(window) >= window->count * 4 &&
-                           machine->pc - window->image >= FTL_GATE_SIZE;
-
-            if (!outside || machine->pc - WINDOW >= WINDOW_SIZE) {
+            if (!is_data(window, machine->pc)) {
                 window->escape = "jumps to something that is no landing pad";
             }
             return false;

@@ -17,6 +17,7 @@
 #include "calls.gen.h"
 
 #include "ipc/message.h"
+#include "ipc/trace.h"
 #include "kernel/assert.h"
 #include "kernel/process.h"
 #include "kernel/thread.h"
@@ -488,6 +489,8 @@ static ftl_status_t queue_message(struct channel_wait *operation, bool *stopped)
         wait_in(&channel->callers, operation, channel_resume_call);
         *stopped = true;
     }
+    trace_message(operation->is_call ? FTL_TRACE_CALL : FTL_TRACE_SEND, message,
+                  message->transaction);
     enqueue(channel->peer, message, false);
     update_writable(channel);
     return FTL_OK;
@@ -664,6 +667,7 @@ static ftl_status_t answer(struct channel *caller_end, uint64_t transaction,
     if (status == FTL_OK) {
         list_remove(&caller->wait.channel.link);
         caller->wait.channel.message = message;
+        trace_message(FTL_TRACE_REPLY, message, transaction);
         thread_return_priority(caller);
         thread_notify(caller);
     }

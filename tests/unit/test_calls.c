@@ -10,6 +10,7 @@
 #include "arch/timer.h"
 
 #include "calls_table.gen.h"
+#include "ipc/trace.h"
 #include "kernel/console.h"
 #include "kernel/system.h"
 #include "mm/page.h"
@@ -95,6 +96,7 @@ static int set_up(void **state)
     assert_non_null(sim_access(read_only, FTL_MAP_READ));
     assert_non_null(sim_access(memory, FTL_MAP_READ));
     assert_non_null(sim_access(memory + PAGE_SIZE, FTL_MAP_READ));
+    trace_note(FTL_TRACE_SEND, &(struct message){ 0 }, 0); /* something to read */
     for (unsigned type = 0; type < OBJECT_TYPE_COUNT; type++) {
         objects[type] = make_object((enum object_type)type);
     }

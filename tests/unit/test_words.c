@@ -10,8 +10,10 @@
 
 #include "arch/timer.h"
 
+#include "calls.gen.h"
+
 #include "ipc/channel.h"
-#include "kernel/hart.h"
+#include "kernel/system.h"
 
 #define RUNS       300
 #define ROUNDS     5 /* calls of each client */
@@ -339,16 +341,12 @@ static void calls_of_a_killed_client_leave_the_server_as_it_was(void **state)
 static void set_up_traced(void)
 {
     set_up_words();
-    for (unsigned i = 0; i < hart_count; i++) {
-        harts[i].arch.tracing = true;
-    }
+    assert_int_equal(sys_system_trace(system_get(), 1).status, FTL_OK);
 }
 
 static void check_traced(void)
 {
-    for (unsigned i = 0; i < hart_count; i++) {
-        harts[i].arch.tracing = false;
-    }
+    assert_int_equal(sys_system_trace(system_get(), 0).status, FTL_OK);
     if (sim_statistics.fast_words_calls != 0) {
         sim_fail("the fast path was taken though messages are traced");
     }

@@ -247,6 +247,25 @@ struct ftl_system_info {
     uint64_t handles; /* of all processes */
 };
 
+/* A message that was sent while messages are traced. */
+typedef enum {
+    FTL_TRACE_SEND = 0,
+    FTL_TRACE_CALL = 1,
+    FTL_TRACE_REPLY = 2,
+} ftl_trace_kind_t;
+
+struct ftl_trace_record {
+    ftl_nsec_t time;
+    uint64_t pid;         /* the sender's */
+    uint64_t thread;      /* the sender's, by its id */
+    uint64_t transaction; /* of a call and of its reply */
+    uint32_t kind;        /* ftl_trace_kind_t */
+    uint32_t size;        /* bytes */
+    uint32_t handles;
+    uint32_t reserved;
+};
+#define FTL_TRACE_READ_MAX 16 /* most records of one ftl_system_trace_read() */
+
 #define FTL_POWER_OFF    0u
 #define FTL_POWER_REBOOT 1u
 

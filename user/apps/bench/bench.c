@@ -19,14 +19,14 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define ROUNDS         2000
+#include "bench.h"
+
 #define ROUNDS_PROCESS 20
-#define STACK_SIZE     16384
-#define NOTHING_MEMORY ((uint64_t)1 << 20)
-#define PAGE           ((size_t)4096)
+#define CHILD_MEMORY   ((uint64_t)1 << 20) /* what a process made here may take of ours */
 
-static void require(ftl_status_t status, const char *what)
+void require(ftl_status_t status, const char *what)
 {
     if (status != FTL_OK) {
         fprintf(stderr, "bench: %s: %s\n", what, ftl_strerror(status));
@@ -34,7 +34,7 @@ static void require(ftl_status_t status, const char *what)
     }
 }
 
-static uint64_t instructions(void)
+uint64_t instructions(void)
 {
     uint64_t count = 0;
     ftl_clock_instructions(&count);
@@ -56,9 +56,7 @@ static void nothing(void *context)
     (void)context;
 }
 
-/* Prints the instructions of one round of an operation, without the measuring and the loop. */
-static void measure(const char *metric, unsigned rounds, void (*operation)(void *context),
-                    void *context)
+void measure(const char *metric, unsigned rounds, void (*operation)(void *context), void *context)
 {
     operation(context); /* brings pages in */
     uint64_t empty = count_rounds(rounds, nothing, NULL);
@@ -135,15 +133,13 @@ static void measure_yield(void)
     pthread_join(other, NULL);
 }
 
-struct ping_pong {
-    ftl_handle_t ping;
-    ftl_handle_t pong;
-};
-
 static void *ponger(void *context)
 {
     const struct ping_pong *pair = context;
     uint64_t bits;
+    if (pair->harts != 0) {
+        stay_on(pair->harts);
+    }
     while (!atomic_load(&stop)) {
         require(ftl_notification_wait(pair->ping, 1, FTL_TIME_INFINITE, &bits),
                 "notification_wait");
@@ -160,22 +156,21 @@ static void notify_there_and_back(void *context)
     require(ftl_notification_wait(pair->pong, 1, FTL_TIME_INFINITE, &bits), "notification_wait");
 }
 
-static void measure_notification(void)
+void measure_notification(const char *metric, struct ping_pong *pair)
 {
-    struct ping_pong pair;
     pthread_t other;
-    require(ftl_notification_create(&pair.ping), "notification_create");
-    require(ftl_notification_create(&pair.pong), "notification_create");
+    require(ftl_notification_create(&pair->ping), "notification_create");
+    require(ftl_notification_create(&pair->pong), "notification_create");
     atomic_store(&stop, false);
-    require(pthread_create(&other, NULL, ponger, &pair) == 0 ? FTL_OK : FTL_ERR_NO_MEMORY,
+    require(pthread_create(&other, NULL, ponger, pair) == 0 ? FTL_OK : FTL_ERR_NO_MEMORY,
             "pthread_create");
-    measure("notification_there_and_back", ROUNDS, notify_there_and_back, &pair);
+    measure(metric, ROUNDS, notify_there_and_back, pair);
     atomic_store(&stop, true);
-    require(ftl_notification_signal(pair.ping, 1), "notification_signal");
+    require(ftl_notification_signal(pair->ping, 1), "notification_signal");
     pthread_join(other, NULL);
 }
 
-/* ---- Memory ---- */
+/* ---- Mappings ---- */
 
 struct mapping {
     ftl_handle_t vmspace;
@@ -227,14 +222,43 @@ static void measure_process(const char *metric, ftl_isolation_t isolation)
     require(ftl_bootimage_open(&start.image, ftl_environ_find(ftl_environ(), "bootimage")),
             "boot image");
     require(ftl_app_find(&start.image, "nothing", &start.app), "app 'nothing'");
-    start.app.memory_limit = NOTHING_MEMORY;
+    start.app.memory_limit = CHILD_MEMORY;
     measure(metric, ROUNDS_PROCESS, process_run, &start);
 }
 
-int main(void)
+/* Starts this program again, in the same isolation and a vmspace of its own: it yields for ever. */
+static ftl_handle_t start_yielding_process(void)
+{
+    static const char *const args[] = { "bench", "yields" };
+    static struct process_start start;
+    ftl_handle_t process;
+    const char *step;
+    start.options =
+        (struct ftl_spawn_options){ .isolation = OWN_ISOLATION, .args = args, .arg_count = 2 };
+    require(ftl_bootimage_open(&start.image, ftl_environ_find(ftl_environ(), "bootimage")),
+            "boot image");
+    require(ftl_app_find(&start.image, "bench", &start.app), "app 'bench'");
+    start.app.memory_limit = CHILD_MEMORY;
+    require(ftl_spawn(&start.image, &start.app, &start.options, &process, &step), step);
+    return process;
+}
+
+/* Two yields between two processes, and what such a process, which waits, takes of memory. */
+static void measure_second_process(void)
+{
+    struct ftl_process_info info;
+    ftl_handle_t process = start_yielding_process();
+    measure("yield_between_vmspaces_there_and_back", ROUNDS, yield, NULL);
+    require(ftl_process_info(process, &info), "process_info");
+    printf("bytes_per_process %llu\n", (unsigned long long)info.memory_used);
+    require(ftl_process_kill(process, 0), "process_kill");
+}
+
+static void measure_operations(void)
 {
     static _Alignas(16) char stack[STACK_SIZE];
     ftl_handle_t process;
+    struct ping_pong pair = { .harts = 0 };
     struct mapping mapping = { .size = PAGE };
     require(ftl_process_self(&process), "process_self");
     require(ftl_vmspace_self(&mapping.vmspace), "vmspace_self");
@@ -243,11 +267,28 @@ int main(void)
     measure("handle_duplicate_close", ROUNDS, handle_duplicate_close, &process);
     measure("thread_create_exit_join", ROUNDS, thread_create_join, stack);
     measure_yield();
-    measure_notification();
+    measure_notification("notification_there_and_back", &pair);
     measure("map_touch_unmap_4k", ROUNDS, map_touch_unmap, &mapping);
     mapping.size = 512 * PAGE;
     measure("map_touch_unmap_2m", 20, map_touch_unmap, &mapping);
     measure_process("process_run_user", FTL_ISOLATION_USER);
     measure_process("process_run_sandbox", FTL_ISOLATION_SANDBOX);
+    measure_memory();
+    measure_second_process();
+}
+
+/* bench: operations of one hart. bench harts N: what needs N of them. */
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "yields") == 0) {
+        for (;;) {
+            ftl_thread_yield();
+        }
+    }
+    if (argc == 3 && strcmp(argv[1], "harts") == 0) {
+        measure_harts((unsigned)strtoul(argv[2], NULL, 10));
+    } else {
+        measure_operations();
+    }
     return EXIT_SUCCESS;
 }

@@ -26,6 +26,13 @@ typedef struct call_result (*call_fn)(unsigned long a0, unsigned long a1, unsign
                                       unsigned long a3, unsigned long a4, unsigned long a5);
 
 extern const call_fn call_table[]; /* CALL_COUNT of them (call_count.gen.h, for entry.S) */
+
+/*
+ * Leaf calls have a second number, below 0, that leads to them on a shorter way: on the process's
+ * own stack, of which they use nothing, and with few registers (kernel/leaf.c). LEAF_CALL_COUNT.
+ */
+typedef struct call_result (*leaf_call_fn)(void);
+extern const leaf_call_fn leaf_calls[];
 extern const char *const call_names[];
 
 /*

@@ -37,21 +37,6 @@ struct system *system_get(void)
     return &system_state.object;
 }
 
-struct call_result sys_system_null(void)
-{
-    return call_status(FTL_OK);
-}
-
-struct call_result sys_clock_get(void)
-{
-    return call_value((uint64_t)time_now());
-}
-
-struct call_result sys_clock_instructions(void)
-{
-    return call_value(hart_instructions());
-}
-
 struct call_result sys_system_info(struct system *system, vaddr_t address)
 {
     (void)system;

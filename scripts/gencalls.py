@@ -69,6 +69,7 @@ class Call:
         self.number, self.name, self.doc = number, match.group(3), []
         self.slow = match.group(1) == "slow "
         self.is_words = match.group(1) == "words "
+        self.is_leaf = match.group(1) == "leaf "
         self.is_wrapped = match.group(2) is not None
         self.group = self.name.split("_")[0]
         args = match.group(4)
@@ -76,13 +77,15 @@ class Call:
         self.value = Argument(match.group(5), where) if match.group(5) else None
         if len(self.args) > MAX_ARGS:
             sys.exit(f"{where}: {self.name} has more than {MAX_ARGS} arguments")
+        if self.is_leaf and self.args:
+            sys.exit(f"{where}: {self.name} is a leaf call, but has arguments")
 
 
 def declare(ctype, name):
     return f"{ctype}{name}" if ctype.endswith("*") else f"{ctype} {name}"
 
 
-CALL_START = r"(slow |words )?(wrapped )?call "
+CALL_START = r"(slow |words |leaf )?(wrapped )?call "
 
 
 def read_lines(path):
@@ -127,9 +130,19 @@ def prototype(call, prefix="ftl_"):
     return f"{kind} {prefix}{call.name}({', '.join(params) or 'void'})"
 
 
+def call_prefix(call):
+    """Of the stub's name: what a wrapped call is for processes, the user library makes of it."""
+    return "ftl_kernel_" if call.is_wrapped else "ftl_"
+
+
 def stub_prototype(call):
-    """Of the stub alone: what a wrapped call is for processes, the user library makes of it."""
-    return prototype(call, "ftl_kernel_" if call.is_wrapped else "ftl_")
+    return prototype(call, call_prefix(call))
+
+
+def leaf_call_numbers(calls):
+    """Name -> second number of a leaf call, for its shorter way: they count up to -1."""
+    names = [c.name for c in calls if c.is_leaf]
+    return {name: index - len(names) for index, name in enumerate(names)}
 
 
 def rights_text(call):
@@ -192,36 +205,28 @@ def stubs(calls, path):
     text += "".join(f"#include <ftl/{g}.h>\n" for g in sorted({c.group for c in calls}))
     text += "#include <ftl/wrapped_calls.h>\n"
     text += """
+#include "user/lib/src/enter_kernel.h"
+
 /* What a call gives back, in a0 and a1 by the C calling convention. */
 struct result {
     long status;
     unsigned long value;
 };
-
-/*
- * The ways into the kernel (user/lib/src/raw_call.c): one per number of arguments, which the call's number
- * follows. Both names of each are one function; the second is for calls without a value.
- */
 """
-    for count in range(MAX_ARGS + 1):
-        params = ", ".join(["unsigned long"] * (count + 1))
-        text += f"struct result ftl_raw_call{count}({params});\n"
-        text += f"ftl_status_t ftl_raw_status{count}({params});\n"
+    leaf_numbers = leaf_call_numbers(calls)
     for call in (c for c in calls if not c.is_words):
-        values = [register_value(a) for a in call.args] + [f"FTL_CALL_{call.name.upper()}"]
-        kind = "call" if call.value else "status"
-        invoke = f"ftl_raw_{kind}{len(call.args)}({', '.join(values)})"
-        text += f"\n{stub_prototype(call)}\n{{\n"
-        if call.name in NO_RETURN:
-            text += f"    {invoke};\n    __builtin_unreachable();\n"
-        elif call.value:
-            text += f"    struct result result = {invoke};\n"
-            text += "    if (result.status == FTL_OK) {\n"
-            text += f"        *{call.value.name} = ({call.value.user})result.value;\n    }}\n"
-            text += "    return (ftl_status_t)result.status;\n"
-        else:
-            text += f"    return {invoke};\n"
-        text += "}\n"
+        number = leaf_numbers.get(call.name, call.number)
+        if not call.value:
+            text += f"\nKERNEL_ENTRY({call_prefix(call)}{call.name}, {number});\n"
+            continue
+        params = ", ".join(["unsigned long"] * len(call.args)) or "void"
+        values = ", ".join(register_value(a) for a in call.args)
+        text += f"\nKERNEL_ENTRY(ftl_raw_{call.name}, {number});\nstruct result ftl_raw_{call.name}({params});\n"
+        text += f"{stub_prototype(call)}\n{{\n"
+        text += f"    struct result result = ftl_raw_{call.name}({values});\n"
+        text += "    if (result.status == FTL_OK) {\n"
+        text += f"        *{call.value.name} = ({call.value.user})result.value;\n    }}\n"
+        text += "    return (ftl_status_t)result.status;\n}\n"
     write(path, text)
 
 
@@ -244,6 +249,7 @@ def kernel(calls, directory):
     write(f"{directory}/call_count.gen.h", f"""{BANNER}#define CALL_COUNT {len(calls) - len(words)}
 #define FIRST_WORDS_CALL {FIRST_WORDS_CALL}
 #define WORDS_CALL_COUNT {len(words)}
+#define LEAF_CALL_COUNT {sum(c.is_leaf for c in calls)}
 """)
 
     text = BANNER + '#include "calls.gen.h"\n\n#include <ftl/call_numbers.h>\n\n#include "kernel/handle.h"\n'
@@ -282,6 +288,8 @@ def kernel(calls, directory):
     text += "".join(f"    [FTL_CALL_{c.name.upper()}] = decode_{c.name},\n" for c in calls if not c.is_words)
     text += "};\n\nconst struct words_call words_calls[FTL_WORDS_CALL_COUNT] = {\n"
     text += "".join(f"    {{ fastpath_{c.name}, decode_{c.name} }},\n" for c in words)
+    text += "};\n\nconst leaf_call_fn leaf_calls[] = {\n"
+    text += "".join(f"    sys_{c.name},\n" for c in calls if c.is_leaf)
     text += "};\n\nconst char *const call_names[FTL_CALL_COUNT] = {\n"
     text += "".join(f"    [FTL_CALL_{c.name.upper()}] = \"{c.name}\",\n" for c in calls if not c.is_words)
     write(f"{directory}/calls.gen.c", text + "};\n")

@@ -62,6 +62,28 @@
     each_word sd, \context
 .endm
 
+/*
+ * A leaf call (kernel/leaf.c) by its number below 0, which is known to be one. It uses t0, t1, a0 and a1, and no stack;
+ * tp and ra of the process are in t3 and t4 meanwhile. The address of an entry in leaf_calls is made in two parts: the
+ * kernel lies in the highest 2 GiB.
+ */
+.macro call_leaf
+    csrrw   t3, sscratch, zero
+    mv      t4, ra
+    lui     t0, %hi(leaf_calls + LEAF_CALL_COUNT * (1 << CALL_ENTRY_SHIFT))
+    slli    t1, a7, CALL_ENTRY_SHIFT
+    add     t0, t0, t1
+    ld      t0, %lo(leaf_calls + LEAF_CALL_COUNT * (1 << CALL_ENTRY_SHIFT))(t0)
+    jalr    t0
+.endm
+.macro end_leaf
+    csrw    sscratch, tp
+    mv      tp, t3
+    mv      ra, t4
+    li      t0, 0
+    li      t1, 0
+.endm
+
     .text
     .balign 4
     .global trap_entry
@@ -121,6 +143,8 @@ trap_entry:
 
 /* An ecall from U-mode. Temporaries are the caller's to lose. */
 user_call:
+    bltz    a7, leaf_call_from_user
+user_call_by_table:
     ld      t0, HART_CONTEXT(tp)
     csrr    t1, sepc
     addi    t1, t1, 4
@@ -162,6 +186,18 @@ user_call_return:
     li      a7, 0
     sret
 
+leaf_call_from_user:
+    li      t0, -LEAF_CALL_COUNT
+    blt     a7, t0, 1f
+    call_leaf
+    csrr    t0, sepc
+    addi    t0, t0, 4
+    csrw    sepc, t0
+    end_leaf
+    sret
+1:  li      a7, CALL_COUNT              /* as unknown as any */
+    j       user_call_by_table
+
 words_from_user:
     li      t2, FIRST_WORDS_CALL
     sub     t1, a7, t2
@@ -178,6 +214,8 @@ words_from_user:
 gate_entry:
     csrci   sstatus, SSTATUS_SIE
     csrrw   tp, sscratch, tp
+    bltz    a7, leaf_call_from_sandbox
+gate_call_by_table:
     ld      t0, HART_CONTEXT(tp)
     csrrw   t2, sscratch, zero
     sd      ra, CONTEXT_RA(t0)
@@ -214,6 +252,16 @@ gate_return:
     li      a7, 0
     csrsi   sstatus, SSTATUS_SIE
     ret
+
+leaf_call_from_sandbox:
+    li      t0, -LEAF_CALL_COUNT
+    blt     a7, t0, 1f
+    call_leaf
+    end_leaf
+    csrsi   sstatus, SSTATUS_SIE
+    ret
+1:  li      a7, CALL_COUNT              /* as unknown as any */
+    j       gate_call_by_table
 
 words_from_sandbox:
     li      t2, FIRST_WORDS_CALL
@@ -492,14 +540,12 @@ registers_capture:
 
 /*
  * The gate page, mapped readable and executable as the first page of every sandboxed image. Uncompressed, like
- * all code in a window. The address of gate_entry lies in the page itself.
+ * all code in a window, and position independent.
  */
     .section .gate, "ax"
     .option norvc
     .global gate_page_code
 gate_page_code:
-1:  auipc   t0, 0
-    ld      t0, 16(t0)
-    jr      t0
+    lui     t0, %hi(gate_entry)         /* the kernel lies in the highest 2 GiB */
+    jalr    zero, %lo(gate_entry)(t0)
     unimp
-    .dword  gate_entry

@@ -87,8 +87,3 @@ void hart_halt(void)
         __asm__ volatile("wfi");
     }
 }
-
-uint64_t hart_instructions(void)
-{
-    return csr_read(instret);
-}

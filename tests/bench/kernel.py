@@ -1,4 +1,4 @@
-"""Instructions of kernel operations in both isolation modes, memory of objects, several harts (the app `bench` counts)."""
+"""Instructions of kernel operations in both isolation modes, on several harts too; memory of objects (app `bench`)."""
 
 HARTS = (1, 2, 4, 8)
 

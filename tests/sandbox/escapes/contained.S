@@ -211,7 +211,7 @@
     ebreak
 
 //! unknown_call: exits 0
-    li a7, -1
+    li a7, -256
     jal ra, __ftl_gate
     PAD
     bgez a0, 1f

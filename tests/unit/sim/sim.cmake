@@ -10,6 +10,7 @@ add_library(ftl_unit_core STATIC
     ${core}/kernel/console.c
     ${core}/kernel/handle.c
     ${core}/kernel/image.c
+    ${core}/kernel/leaf.c
     ${core}/kernel/loader.c
     ${core}/kernel/object.c
     ${core}/kernel/object_types.c

@@ -8,6 +8,7 @@
 #include <ftl/thread.h>
 #include <ftl/vmo.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "bench.h"
 
@@ -52,6 +53,7 @@ static void measure_kind(const char *metric, ftl_handle_t process,
                          void (*make)(ftl_handle_t process, ftl_handle_t *handle))
 {
     static ftl_handle_t handles[COUNT];
+    memset(handles, 0, sizeof(handles)); /* its pages count, too */
     uint64_t before = used(process);
     for (size_t i = 0; i < COUNT; i++) {
         make(process, &handles[i]);

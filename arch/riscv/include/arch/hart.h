@@ -73,7 +73,12 @@ void hart_main(unsigned index);
 _Noreturn void hart_halt(void);
 
 /* Instructions this hart has retired since reset, 0 where the counter cannot be read. */
-uint64_t hart_instructions(void);
+static inline uint64_t hart_instructions(void)
+{
+    uint64_t count;
+    __asm__ volatile("rdinstret %0" : "=r"(count));
+    return count;
+}
 
 /* Order every earlier access before every later one, for all harts. */
 static inline void memory_barrier(void)

@@ -504,8 +504,9 @@ static void put_back(struct hart *hart, struct hart *other)
 }
 
 /*
- * Where a thread whose slice is over should wait: where the fewest do, if that are two fewer than
- * here, so that threads of all harts come to have the same share, and do not move for less.
+ * Where a thread should wait whose slice is over, or which one of greater priority displaces (that
+ * may happen before any slice is over, again and again): where the fewest do, if that are two fewer
+ * than here, so that threads of all harts come to have the same share, and do not move for less.
  */
 static struct hart *least_busy(struct hart *hart, const struct thread *thread)
 {
@@ -531,9 +532,9 @@ static void reconsider(struct hart *hart)
     uint32_t rivals = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED) >> priority;
     nsec_t slice_end = hart->slice_end;
     __atomic_store_n(&hart->priority, priority, __ATOMIC_RELAXED);
-    if (rivals > 1 || !may_run_on(current, hart) || (rivals == 1 && slice_end == YIELDED)) {
+    if (!may_run_on(current, hart) || (rivals == 1 && slice_end == YIELDED)) {
         put_back(hart, hart);
-    } else if (rivals == 1 && slice_end <= time_now()) {
+    } else if (rivals > 1 || (rivals == 1 && slice_end <= time_now())) {
         put_back(hart, least_busy(hart, current));
     } else if (rivals == 0 || slice_end == FTL_TIME_INFINITE) {
         start_slice(hart, time_now());

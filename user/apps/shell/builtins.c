@@ -10,8 +10,6 @@
 #define NSEC_PER_SEC  INT64_C(1000000000)
 #define NSEC_PER_MSEC INT64_C(1000000)
 
-#define CLEAR_SCREEN "\x1b[H\x1b[2J" /* ECMA-48 CUP, ED 2 */
-
 static int32_t help(struct shell *shell, size_t count, char **word);
 
 static int32_t clear(struct shell *shell, size_t count, char **word)

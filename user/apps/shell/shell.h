@@ -12,6 +12,7 @@
 #include "parse.h"
 
 #define SHELL_PROMPT "ftl> "
+#define CLEAR_SCREEN "\x1b[H\x1b[2J" /* ECMA-48 CUP, ED 2 */
 
 #define SHELL_JOBS_MAX      32
 #define SHELL_VARIABLES_MAX 64

@@ -19,7 +19,6 @@
 #define ROWS_SHOWN    20
 #define HARTS_MAX     64
 #define PER_MILLE     1000
-#define CLEAR_SCREEN  "\x1b[H\x1b[2J" /* ECMA-48 CUP, ED 2 */
 #define KEY_QUIT      'q'
 
 /* A thread at one look. */

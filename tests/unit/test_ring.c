@@ -447,6 +447,10 @@ static void a_sleeper_is_woken_once(void **state)
     assert_int_equal(pop(&consumer, &value), FTL_OK);
     assert_int_equal(fake.signals, 2);
     assert_int_equal(ftl_ring_wait(&producer, 0), FTL_OK);
+    assert_true(ftl_ring_arm(&consumer));
+    push(&producer, 3);
+    assert_int_equal(fake.signals, 3);
+    assert_false(ftl_ring_arm(&consumer));
     ftl_ring_close(&producer);
     ftl_ring_close(&consumer);
 }

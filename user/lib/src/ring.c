@@ -156,6 +156,11 @@ static bool mark(const struct ftl_ring *ring)
     return ((sequence & FTL_RING_FULL) != 0) == ring->consumes;
 }
 
+bool ftl_ring_arm(const struct ftl_ring *ring)
+{
+    return !mark(ring);
+}
+
 ftl_status_t ftl_ring_wait(struct ftl_ring *ring, ftl_nsec_t deadline)
 {
     struct ftl_poll_event events[2];

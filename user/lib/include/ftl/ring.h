@@ -91,6 +91,13 @@ void ftl_ring_close(struct ftl_ring *ring);
 ftl_status_t ftl_ring_wait(struct ftl_ring *ring, ftl_nsec_t deadline);
 
 /*
+ * For those who sleep on something else, such as a main loop that watches the notification: leaves
+ * the mark by which this end's notification will be signalled once a slot can be emptied or
+ * filled. False: one can be now.
+ */
+bool ftl_ring_arm(const struct ftl_ring *ring);
+
+/*
  * Byte slots: a message of up to payload_size - 8 bytes in each, copied. WOULD_BLOCK when the ring
  * is full or empty; INVALID_ARGUMENT for a message that does not fit; BAD_FORMAT for one that
  * cannot be: it is dropped; TOO_SMALL when it is larger than the buffer: it is dropped, too.

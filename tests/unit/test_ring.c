@@ -447,10 +447,25 @@ static void a_sleeper_is_woken_once(void **state)
     assert_int_equal(pop(&consumer, &value), FTL_OK);
     assert_int_equal(fake.signals, 2);
     assert_int_equal(ftl_ring_wait(&producer, 0), FTL_OK);
+    ftl_ring_close(&producer);
+    ftl_ring_close(&consumer);
+}
+
+static void an_end_that_sleeps_elsewhere_is_woken_once(void **state)
+{
+    struct ftl_ring producer;
+    struct ftl_ring consumer;
+    (void)state;
+    multi = false;
+    reset();
+    open_end(&producer, false, FTL_HANDLE_INVALID);
+    open_end(&consumer, true, FTL_HANDLE_INVALID);
     assert_true(ftl_ring_arm(&consumer));
-    push(&producer, 3);
-    assert_int_equal(fake.signals, 3);
-    assert_false(ftl_ring_arm(&consumer));
+    push(&producer, 1);
+    push(&producer, 2);
+    assert_int_equal(fake.signals, 1);
+    assert_false(ftl_ring_arm(&consumer)); /* there is something: no reason to sleep */
+    assert_true(ftl_ring_arm(&producer));  /* full */
     ftl_ring_close(&producer);
     ftl_ring_close(&consumer);
 }
@@ -652,6 +667,7 @@ int main(void)
         cmocka_unit_test(many_producers_and_consumers_lose_nothing),
         cmocka_unit_test(nobody_is_woken_while_both_are_busy),
         cmocka_unit_test(a_sleeper_is_woken_once),
+        cmocka_unit_test(an_end_that_sleeps_elsewhere_is_woken_once),
         cmocka_unit_test(the_peers_end_is_seen_after_its_last_item),
         cmocka_unit_test(garbage_in_the_memory_leads_nowhere_else),
         cmocka_unit_test(messages_of_all_sizes_arrive),

@@ -12,6 +12,7 @@
 #define CHANNEL     ((ftl_handle_t)7)
 #define TRANSACTION UINT64_C(99)
 #define HANDLES     64u
+#define ENTRIES     100u /* that the server lists */
 
 /* ---- Handles ---- */
 
@@ -140,7 +141,50 @@ static void note(void *context, struct sample_note_message *message)
     assert_int_equal(handles[message->signal].type, FTL_OBJECT_NOTIFICATION);
 }
 
+static ftl_status_t open_file(void *context, struct sample_open_request *request,
+                              struct sample_open_reply *reply)
+{
+    (void)context;
+    server.calls++;
+    assert_int_equal(request->access, SAMPLE_ACCESS_READ | SAMPLE_ACCESS_APPEND);
+    assert_int_equal(handles[request->memory].type, FTL_OBJECT_VMO);
+    if (request->log == FTL_HANDLE_INVALID) {
+        assert_int_equal(request->any, FTL_HANDLE_INVALID);
+        reply->size = UINT64_C(1) << 40;
+    } else {
+        reply->file = ftl_ipc_take(&request->log);
+    }
+    return server.result;
+}
+
+/* Entries from `offset` on, as many as fit. */
+static ftl_status_t list(void *context, struct sample_list_request *request,
+                         struct sample_list_reply *reply)
+{
+    static _Alignas(8) char room[3000];
+    static const uint32_t words[] = { 1, 2, 3 };
+    struct sample_entry entry = {
+        .kind = SAMPLE_COLOUR_RED,
+        .name = "an entry",
+        .words = words,
+        .dot = { .colour = SAMPLE_COLOUR_GREEN },
+    };
+    (void)context;
+    server.calls++;
+    reply->entries = FTL_IPC_LIST(room);
+    for (reply->next = request->offset; reply->next < ENTRIES; reply->next++) {
+        entry.size = reply->next;
+        entry.words_count = (uint32_t)(reply->next % 4);
+        if (sample_entry_append(&reply->entries, &entry) != FTL_OK) {
+            break;
+        }
+    }
+    return server.result;
+}
+
 static const struct sample_handlers all_handlers = {
+    .open = open_file,
+    .list = list,
     .nothing = nothing,
     .fixed = fixed,
     .variable = variable,
@@ -152,6 +196,7 @@ static const struct sample_handlers no_handlers;
 /* ---- The channel ---- */
 
 static struct {
+    struct ftl_protocol protocol; /* the server's version of it */
     const struct sample_handlers *handlers;
     void (*spoil_request)(struct ftl_message *request);
     void (*spoil_reply)(struct ftl_message *reply);
@@ -195,7 +240,7 @@ static void serve(const struct ftl_message *message)
     if (fake.spoil_request != NULL) {
         fake.spoil_request(&in);
     }
-    fake.served = ftl_ipc_serve(&sample_protocol, fake.handlers, &server, CHANNEL, &in, &out);
+    fake.served = ftl_ipc_serve(&fake.protocol, fake.handlers, &server, CHANNEL, &in, &out);
 }
 
 ftl_status_t ftl_channel_send(ftl_handle_t channel, const struct ftl_message *message,
@@ -247,6 +292,7 @@ static int set_up(void **state)
     memset(handles, 0, sizeof(handles));
     memset(&server, 0, sizeof(server));
     memset(&fake, 0, sizeof(fake));
+    fake.protocol = sample_protocol;
     fake.handlers = &all_handlers;
     return 0;
 }
@@ -342,6 +388,107 @@ static void what_breaks_a_bound_is_not_sent(void **state)
     assert_int_equal(server.calls, 0);
 }
 
+static ftl_status_t call_open(bool with_log, struct sample_open_reply *reply)
+{
+    struct sample_open_request request = {
+        .access = SAMPLE_ACCESS_READ | SAMPLE_ACCESS_APPEND,
+        .memory = make_handle(FTL_OBJECT_VMO, FTL_RIGHTS_ALL),
+    };
+    if (with_log) {
+        request.log = make_handle(FTL_OBJECT_CHANNEL, FTL_RIGHTS_ALL);
+    }
+    return sample_open(CHANNEL, &request, reply, &buffer, FTL_TIME_INFINITE);
+}
+
+static void handles_may_be_missing(void **state)
+{
+    struct sample_open_reply reply;
+    (void)state;
+    assert_int_equal(call_open(false, &reply), FTL_OK);
+    assert_int_equal(reply.file, FTL_HANDLE_INVALID);
+    assert_int_equal(reply.size, UINT64_C(1) << 40);
+    assert_int_equal(open_handles(), 0);
+    fake.replied = false;
+    assert_int_equal(call_open(true, &reply), FTL_OK);
+    assert_int_equal(handles[reply.file].type, FTL_OBJECT_CHANNEL);
+    assert_int_equal(open_handles(), 1);
+}
+
+static void unknown_bits_are_refused(void **state)
+{
+    struct sample_open_request request = {
+        .access = SAMPLE_ACCESS_READ | 4,
+        .memory = make_handle(FTL_OBJECT_VMO, FTL_RIGHTS_ALL),
+    };
+    struct sample_open_reply reply;
+    (void)state;
+    assert_int_equal(sample_open(CHANNEL, &request, &reply, &buffer, FTL_TIME_INFINITE),
+                     FTL_ERR_BAD_FORMAT);
+    assert_int_equal(server.calls, 0);
+    assert_int_equal(open_handles(), 0);
+}
+
+/* As a directory is read: each reply has as many entries as fit, and says where to go on. */
+static void lists_arrive_in_pieces(void **state)
+{
+    struct sample_list_request request = { 0 };
+    struct sample_list_reply reply;
+    struct sample_entry entry;
+    uint64_t seen = 0;
+    (void)state;
+    while (request.offset < ENTRIES) {
+        fake.replied = false;
+        assert_int_equal(sample_list(CHANNEL, &request, &reply, &buffer, FTL_TIME_INFINITE),
+                         FTL_OK);
+        assert_true(reply.entries.count != 0 && reply.entries.size <= 3000);
+        while (sample_entry_next(&reply.entries, &entry)) {
+            assert_int_equal(entry.size, seen);
+            assert_string_equal(entry.name, "an entry");
+            assert_int_equal(entry.words_count, seen % 4);
+            assert_true(entry.words_count == 0 || entry.words[entry.words_count - 1] == seen % 4);
+            assert_int_equal(entry.dot.colour, SAMPLE_COLOUR_GREEN);
+            seen++;
+        }
+        assert_int_equal(reply.entries.count, 0);
+        assert_int_equal(reply.next, seen);
+        request.offset = reply.next;
+    }
+    assert_true(server.calls > 1);
+}
+
+static void what_breaks_a_bound_is_not_put_into_a_list(void **state)
+{
+    _Alignas(8) char room[400];
+    struct ftl_ipc_list entries = FTL_IPC_LIST(room);
+    struct sample_entry entry = { .kind = SAMPLE_COLOUR_RED, .words_count = 4 };
+    (void)state;
+    assert_int_equal(sample_entry_append(&entries, &entry), FTL_ERR_INVALID_ARGUMENT);
+    entry.words_count = 0;
+    entry.name = "a name of more than forty bytes, which is too long";
+    assert_int_equal(sample_entry_append(&entries, &entry), FTL_ERR_INVALID_ARGUMENT);
+    assert_int_equal(entries.count, 0);
+    entry.name = "";
+    assert_int_equal(sample_entry_append(&entries, &entry), FTL_OK);
+    assert_int_equal(entries.count, 1);
+    entries.room_size = 40; /* too little for one more */
+    assert_int_equal(sample_entry_append(&entries, &entry), FTL_ERR_TOO_SMALL);
+    assert_int_equal(entries.count, 1);
+}
+
+/* A list that does not say the truth about itself gives no item out of other memory. */
+static void a_list_is_read_only_as_far_as_it_goes(void **state)
+{
+    _Alignas(8) char room[400];
+    struct ftl_ipc_list entries = FTL_IPC_LIST(room);
+    struct sample_entry entry = { .kind = SAMPLE_COLOUR_RED, .dot.colour = SAMPLE_COLOUR_RED };
+    (void)state;
+    assert_int_equal(sample_entry_append(&entries, &entry), FTL_OK);
+    entries.count = 2;
+    assert_true(sample_entry_next(&entries, &entry));
+    assert_false(sample_entry_next(&entries, &entry));
+    assert_false(sample_entry_next(&entries, &entry));
+}
+
 static void handles_that_nobody_takes_are_closed(void **state)
 {
     struct sample_handles_reply reply;
@@ -415,7 +562,12 @@ static struct ftl_ipc_header *header_of(struct ftl_message *message)
 
 static void other_version(struct ftl_message *message)
 {
-    header_of(message)->version++;
+    header_of(message)->major++;
+}
+
+static void newer_version(struct ftl_message *message)
+{
+    header_of(message)->minor = SAMPLE_MINOR + 1;
 }
 
 static void other_protocol(struct ftl_message *message)
@@ -464,10 +616,10 @@ static void malformed_calls_are_told_what_is_wrong(void **state)
         void (*spoil)(struct ftl_message *request);
         ftl_status_t error;
     } cases[] = {
-        { other_version, FTL_ERR_WRONG_VERSION },   { other_protocol, FTL_ERR_BAD_FORMAT },
-        { unknown_ordinal, FTL_ERR_NOT_SUPPORTED }, { event_to_server, FTL_ERR_NOT_SUPPORTED },
-        { with_status, FTL_ERR_BAD_FORMAT },        { with_reserved, FTL_ERR_BAD_FORMAT },
-        { too_long, FTL_ERR_BAD_FORMAT },
+        { other_version, FTL_ERR_WRONG_VERSION },   { newer_version, FTL_ERR_WRONG_VERSION },
+        { other_protocol, FTL_ERR_BAD_FORMAT },     { unknown_ordinal, FTL_ERR_NOT_SUPPORTED },
+        { event_to_server, FTL_ERR_NOT_SUPPORTED }, { with_status, FTL_ERR_BAD_FORMAT },
+        { with_reserved, FTL_ERR_BAD_FORMAT },      { too_long, FTL_ERR_BAD_FORMAT },
     };
     struct sample_handles_reply reply;
     (void)state;
@@ -551,6 +703,90 @@ static void handles_are_checked(void **state)
     assert_int_equal(call_handles(&reply), FTL_ERR_MISSING_RIGHT);
     assert_int_equal(server.calls, 0);
     assert_int_equal(open_handles(), 0);
+}
+
+/* ---- Versions ---- */
+
+static ftl_status_t call_list(void)
+{
+    struct sample_list_request request = { .offset = ENTRIES - 1 };
+    struct sample_list_reply reply;
+    fake.replied = false;
+    return sample_list(CHANNEL, &request, &reply, &buffer, FTL_TIME_INFINITE);
+}
+
+static ftl_status_t ask_version(uint8_t *minor)
+{
+    uint8_t major = 0;
+    fake.replied = false;
+    ftl_status_t status =
+        ftl_ipc_version(CHANNEL, &sample_protocol, &major, minor, FTL_TIME_INFINITE);
+    assert_int_equal(major, status == FTL_OK ? SAMPLE_MAJOR : 0);
+    return status;
+}
+
+/* To a server of version 7.9, which has brought more messages, this is an old client. */
+static void a_client_can_be_older_than_the_server(void **state)
+{
+    uint8_t minor = 0;
+    (void)state;
+    fake.protocol.minor = 9;
+    assert_int_equal(call_nothing(), FTL_OK);
+    assert_int_equal(call_list(), FTL_OK);
+    assert_int_equal(ask_version(&minor), FTL_OK);
+    assert_int_equal(minor, 9);
+    server.result = FTL_ERR_IO; /* errors carry the server's version, and are errors all the same */
+    assert_int_equal(call_list(), FTL_ERR_IO);
+    assert_int_equal(header_of(&fake.reply)->minor, 9);
+}
+
+/* A server of version 7.0 knows what was there then, and says of the rest that it is newer. */
+static void a_client_can_be_newer_than_the_server(void **state)
+{
+    uint8_t minor = 9;
+    (void)state;
+    fake.protocol.minor = 0;
+    assert_int_equal(call_nothing(), FTL_OK);
+    assert_int_equal(server.calls, 1);
+    assert_int_equal(call_list(), FTL_ERR_WRONG_VERSION);
+    assert_int_equal(server.calls, 1);
+    assert_int_equal(header_of(&fake.reply)->minor, 0);
+    assert_int_equal(ask_version(&minor), FTL_OK);
+    assert_int_equal(minor, 0);
+    fake.protocol.major++; /* of that nothing is known */
+    fake.replied = false;
+    assert_int_equal(call_nothing(), FTL_ERR_WRONG_VERSION);
+}
+
+static void no_handler_sees_who_asks_for_the_version(void **state)
+{
+    uint8_t minor = 0;
+    (void)state;
+    fake.handlers = &no_handlers;
+    assert_int_equal(ask_version(&minor), FTL_OK);
+    assert_int_equal(minor, SAMPLE_MINOR);
+    fake.spoil_request = too_long;
+    assert_int_equal(ask_version(&minor), FTL_ERR_BAD_FORMAT);
+    fake.spoil_request = with_reserved;
+    assert_int_equal(ask_version(&minor), FTL_ERR_BAD_FORMAT);
+    fake.spoil_request = NULL;
+    fake.spoil_reply = other_protocol;
+    assert_int_equal(ask_version(&minor), FTL_ERR_BAD_FORMAT);
+    assert_int_equal(fake.served, FTL_OK);
+}
+
+/* An event that is newer than the client is none of its business. */
+static void newer_events_are_dropped(void **state)
+{
+    const struct sample_event_handlers none = { .changed = NULL };
+    struct sample_more_event event = { .number = 3 };
+    struct ftl_message message = room(&buffer);
+    (void)state;
+    assert_int_equal(sample_more_event_encode(&event, &message), FTL_OK);
+    assert_int_equal(header_of(&message)->minor, 2);
+    assert_int_equal(sample_handle_event(&none, &server, &message), FTL_OK);
+    newer_version(&message);
+    assert_int_equal(sample_handle_event(&none, &server, &message), FTL_ERR_WRONG_VERSION);
 }
 
 /* ---- Replies ---- */
@@ -641,7 +877,7 @@ static void changed(void *context, struct sample_changed_event *event)
 static void events_are_handled(void **state)
 {
     const struct sample_event_handlers handlers_of_events = { .changed = changed };
-    const struct sample_event_handlers none = { NULL };
+    const struct sample_event_handlers none = { .changed = NULL };
     (void)state;
     for (unsigned round = 0; round < 3; round++) {
         struct sample_changed_event event = {
@@ -669,6 +905,11 @@ int main(void)
         cmocka_unit_test_setup(fixed_fields_arrive, set_up),
         cmocka_unit_test_setup(fields_of_variable_size_arrive, set_up),
         cmocka_unit_test_setup(what_breaks_a_bound_is_not_sent, set_up),
+        cmocka_unit_test_setup(handles_may_be_missing, set_up),
+        cmocka_unit_test_setup(unknown_bits_are_refused, set_up),
+        cmocka_unit_test_setup(lists_arrive_in_pieces, set_up),
+        cmocka_unit_test_setup(what_breaks_a_bound_is_not_put_into_a_list, set_up),
+        cmocka_unit_test_setup(a_list_is_read_only_as_far_as_it_goes, set_up),
         cmocka_unit_test_setup(handles_that_nobody_takes_are_closed, set_up),
         cmocka_unit_test_setup(a_handle_that_was_taken_stays_open, set_up),
         cmocka_unit_test_setup(a_handlers_error_is_the_clients, set_up),
@@ -680,6 +921,10 @@ int main(void)
         cmocka_unit_test_setup(after_a_malformed_one_way_message_the_client_is_to_go, set_up),
         cmocka_unit_test_setup(calls_must_be_called_and_messages_sent, set_up),
         cmocka_unit_test_setup(handles_are_checked, set_up),
+        cmocka_unit_test_setup(a_client_can_be_older_than_the_server, set_up),
+        cmocka_unit_test_setup(a_client_can_be_newer_than_the_server, set_up),
+        cmocka_unit_test_setup(no_handler_sees_who_asks_for_the_version, set_up),
+        cmocka_unit_test_setup(newer_events_are_dropped, set_up),
         cmocka_unit_test_setup(a_caller_that_has_gone_is_no_error, set_up),
         cmocka_unit_test_setup(a_reply_that_cannot_be_sent_is_an_error, set_up),
         cmocka_unit_test_setup(a_call_can_be_answered_later, set_up),

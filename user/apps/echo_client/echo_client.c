@@ -130,12 +130,12 @@ static void check_version(ftl_handle_t channel)
     struct ftl_protocol other = echo_protocol;
     struct ftl_ipc_header header = {
         .protocol = ECHO_PROTOCOL,
-        .version = ECHO_VERSION + 1,
+        .major = ECHO_MAJOR + 1,
         .ordinal = ECHO_LISTEN,
     };
     struct ftl_message out = { .data = &header, .size = sizeof(header) };
     struct ftl_message in = { .data = buffer.bytes, .capacity = sizeof(buffer.bytes) };
-    other.version++;
+    other.major++;
     expect(ftl_ipc_call(channel, &other, ECHO_LISTEN, &out, &in, FTL_TIME_INFINITE) ==
                FTL_ERR_WRONG_VERSION,
            "a server of another version");

@@ -61,7 +61,8 @@ static void make_bytes(const struct target *target, char *bytes, size_t size)
 {
     struct ftl_ipc_header header = {
         .protocol = target->protocol->id,
-        .version = target->protocol->version,
+        .major = target->protocol->major,
+        .minor = (uint8_t)random_below(target->protocol->minor + 1u),
         .ordinal = (uint16_t)random_below(8),
     };
     for (size_t i = 0; i < size; i++) {

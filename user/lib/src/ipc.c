@@ -83,6 +83,46 @@ ftl_handle_t ftl_ipc_take_handle(struct ftl_ipc_reader *reader, ftl_object_type_
     return *reader->handles++;
 }
 
+ftl_handle_t ftl_ipc_take_optional_handle(struct ftl_ipc_reader *reader, uint8_t given,
+                                          ftl_object_type_t type, ftl_rights_t rights)
+{
+    ftl_ipc_check(reader, given <= 1);
+    return given == 1 ? ftl_ipc_take_handle(reader, type, rights) : FTL_HANDLE_INVALID;
+}
+
+struct ftl_ipc_list ftl_ipc_list_begin(const struct ftl_ipc_reader *reader, uint32_t count)
+{
+    return (struct ftl_ipc_list){ .items = reader->at, .count = count };
+}
+
+void ftl_ipc_list_end(struct ftl_ipc_reader *reader, struct ftl_ipc_list *list, uint32_t max)
+{
+    size_t size = (size_t)(reader->at - list->items);
+    ftl_ipc_check(reader, size <= max);
+    list->size = (uint32_t)size;
+}
+
+bool ftl_ipc_next_begin(struct ftl_ipc_reader *reader, const struct ftl_ipc_list *list)
+{
+    *reader = (struct ftl_ipc_reader){
+        .at = list->items,
+        .left = list->size,
+        .status = FTL_OK,
+    };
+    return list->count != 0;
+}
+
+bool ftl_ipc_next_end(const struct ftl_ipc_reader *reader, struct ftl_ipc_list *list)
+{
+    if (reader->status != FTL_OK) {
+        return false;
+    }
+    list->items = reader->at;
+    list->size = (uint32_t)reader->left;
+    list->count--;
+    return true;
+}
+
 ftl_status_t ftl_ipc_close(const struct ftl_ipc_reader *reader, struct ftl_message *message)
 {
     if (reader->status != FTL_OK) {
@@ -97,20 +137,29 @@ ftl_status_t ftl_ipc_close(const struct ftl_ipc_reader *reader, struct ftl_messa
 
 /* ---- Encoding ---- */
 
-void *ftl_ipc_begin(struct ftl_ipc_writer *writer, const struct ftl_message *message, size_t fixed)
+/* Room for the fixed part at the start of `size` bytes, all zero; NULL: they are too few. */
+static void *begin(struct ftl_ipc_writer *writer, void *start, size_t size, size_t fixed)
 {
-    if (message->capacity < fixed) {
+    if (size < fixed) {
         return NULL;
     }
     *writer = (struct ftl_ipc_writer){
-        .start = message->data,
-        .at = (char *)message->data + fixed,
-        .left = message->capacity - fixed,
-        .handles = message->handles,
-        .handle_capacity = message->handle_capacity,
+        .start = start,
+        .at = (char *)start + fixed,
+        .left = size - fixed,
         .status = FTL_OK,
     };
-    return memset(message->data, 0, fixed);
+    return memset(start, 0, fixed);
+}
+
+void *ftl_ipc_begin(struct ftl_ipc_writer *writer, const struct ftl_message *message, size_t fixed)
+{
+    void *wire = begin(writer, message->data, message->capacity, fixed);
+    if (wire != NULL) {
+        writer->handles = message->handles;
+        writer->handle_capacity = message->handle_capacity;
+    }
+    return wire;
 }
 
 static void note(struct ftl_ipc_writer *writer, ftl_status_t error)
@@ -158,6 +207,22 @@ uint32_t ftl_ipc_put_items(struct ftl_ipc_writer *writer, const void *items, uin
     return count;
 }
 
+uint32_t ftl_ipc_put_list(struct ftl_ipc_writer *writer, const struct ftl_ipc_list *list,
+                          uint32_t max)
+{
+    ftl_ipc_put_items(writer, list->items, list->size, max, 1);
+    return list->count;
+}
+
+uint8_t ftl_ipc_put_optional_handle(struct ftl_ipc_writer *writer, ftl_handle_t handle)
+{
+    if (handle == FTL_HANDLE_INVALID) {
+        return 0;
+    }
+    ftl_ipc_put_handle(writer, handle);
+    return 1;
+}
+
 void ftl_ipc_put_handle(struct ftl_ipc_writer *writer, ftl_handle_t handle)
 {
     if (writer->handle_count == writer->handle_capacity) {
@@ -172,6 +237,24 @@ ftl_status_t ftl_ipc_finish(const struct ftl_ipc_writer *writer, struct ftl_mess
     bool well = writer->status == FTL_OK;
     message->size = well ? (size_t)(writer->at - writer->start) : 0;
     message->handle_count = well ? writer->handle_count : 0;
+    return writer->status;
+}
+
+void *ftl_ipc_append_begin(struct ftl_ipc_writer *writer, const struct ftl_ipc_list *list,
+                           size_t fixed)
+{
+    return begin(writer, list->room, list->room_size, fixed);
+}
+
+ftl_status_t ftl_ipc_append_end(const struct ftl_ipc_writer *writer, struct ftl_ipc_list *list)
+{
+    if (writer->status == FTL_OK) {
+        uint32_t size = (uint32_t)(writer->at - writer->start);
+        list->room += size;
+        list->room_size -= size;
+        list->size += size;
+        list->count++;
+    }
     return writer->status;
 }
 
@@ -208,24 +291,27 @@ ftl_status_t ftl_ipc_header_check(const struct ftl_protocol *protocol,
         header->reserved != 0) {
         return FTL_ERR_BAD_FORMAT;
     }
-    return header->version == protocol->version ? FTL_OK : FTL_ERR_WRONG_VERSION;
+    bool is_known = header->major == protocol->major && header->minor <= protocol->minor;
+    return is_known ? FTL_OK : FTL_ERR_WRONG_VERSION;
 }
 
-/* The status of a reply: the server's, if the reply is well-formed so far. */
+static bool is_bare(const struct ftl_message *message)
+{
+    return message->size == sizeof(struct ftl_ipc_header) && message->handle_count == 0;
+}
+
+/* The status of a reply: the server's, if the reply is well-formed so far. Errors are the same in
+ * all versions. */
 static ftl_status_t reply_status(const struct ftl_protocol *protocol, uint16_t ordinal,
                                  const struct ftl_message *reply)
 {
     const struct ftl_ipc_header *header = reply->data;
     ftl_status_t status = ftl_ipc_header_check(protocol, reply);
-    if (status != FTL_OK) {
-        return status;
-    }
-    bool is_bare = reply->size == sizeof(*header) && reply->handle_count == 0;
-    if (header->ordinal != ordinal || header->status > FTL_OK ||
-        (header->status != FTL_OK && !is_bare)) {
+    if (status == FTL_ERR_BAD_FORMAT || header->ordinal != ordinal || header->status > FTL_OK ||
+        (header->status != FTL_OK && !is_bare(reply))) {
         return FTL_ERR_BAD_FORMAT;
     }
-    return header->status;
+    return header->status != FTL_OK ? header->status : status;
 }
 
 ftl_status_t ftl_ipc_call(ftl_handle_t channel, const struct ftl_protocol *protocol,
@@ -247,16 +333,52 @@ ftl_status_t ftl_ipc_decoded(ftl_status_t status, struct ftl_message *message)
     return status;
 }
 
+static struct ftl_ipc_header bare_header(const struct ftl_protocol *protocol, uint16_t ordinal,
+                                         ftl_status_t status)
+{
+    return (struct ftl_ipc_header){
+        .protocol = protocol->id,
+        .major = protocol->major,
+        .minor = protocol->minor,
+        .ordinal = ordinal,
+        .status = status,
+    };
+}
+
+ftl_status_t ftl_ipc_version(ftl_handle_t channel, const struct ftl_protocol *protocol,
+                             uint8_t *major, uint8_t *minor, ftl_nsec_t deadline)
+{
+    struct ftl_ipc_header header = bare_header(protocol, FTL_IPC_ORDINAL_VERSION, FTL_OK);
+    struct ftl_message out = { .data = &header, .size = sizeof(header) };
+    struct ftl_message in = { .data = &header, .capacity = sizeof(header) };
+    ftl_status_t status = ftl_channel_call(channel, &out, &in, deadline);
+    if (status != FTL_OK) {
+        return status;
+    }
+    status = ftl_ipc_header_check(protocol, &in);
+    if (status == FTL_ERR_BAD_FORMAT || header.ordinal != FTL_IPC_ORDINAL_VERSION ||
+        header.status != FTL_OK) {
+        return FTL_ERR_BAD_FORMAT;
+    }
+    *major = header.major;
+    *minor = header.minor;
+    return FTL_OK;
+}
+
+/* Whether it is the call that asks for the server's version, in whatever version. */
+static bool asks_for_version(const struct ftl_protocol *protocol, const struct ftl_message *in)
+{
+    const struct ftl_ipc_header *header = in->data;
+    return is_bare(in) && in->transaction != 0 && header->protocol == protocol->id &&
+           header->ordinal == FTL_IPC_ORDINAL_VERSION && header->status == FTL_OK &&
+           header->reserved == 0;
+}
+
 ftl_status_t ftl_ipc_refuse(ftl_handle_t channel, uint64_t transaction,
                             const struct ftl_protocol *protocol, uint16_t ordinal,
                             ftl_status_t error)
 {
-    struct ftl_ipc_header header = {
-        .protocol = protocol->id,
-        .version = protocol->version,
-        .ordinal = ordinal,
-        .status = error,
-    };
+    struct ftl_ipc_header header = bare_header(protocol, ordinal, error);
     struct ftl_message reply = { .data = &header, .size = sizeof(header) };
     return ftl_channel_reply(channel, transaction, &reply);
 }
@@ -288,7 +410,13 @@ ftl_status_t ftl_ipc_serve(const struct ftl_protocol *protocol, const void *hand
                            ftl_handle_t channel, struct ftl_message *in, struct ftl_message *out)
 {
     ftl_status_t status = ftl_ipc_header_check(protocol, in);
-    if (status == FTL_OK) {
+    if (asks_for_version(protocol, in)) {
+        *(struct ftl_ipc_header *)out->data =
+            bare_header(protocol, FTL_IPC_ORDINAL_VERSION, FTL_OK);
+        out->size = sizeof(struct ftl_ipc_header);
+        out->handle_count = 0;
+        status = FTL_OK;
+    } else if (status == FTL_OK) {
         status = protocol->dispatch(handlers, context, in, out);
     }
     ftl_ipc_discard(in);

@@ -39,9 +39,10 @@ static always_inline struct channel *find_and_lock(const struct thread *thread, 
     if (unlikely(!try_lock(&table->lock))) {
         return NULL;
     }
-    struct object *object = handle_find(table, handle, FTL_RIGHT_READ | FTL_RIGHT_WRITE);
-    if (likely(object != NULL) && likely(object->type == OBJECT_CHANNEL)) {
-        channel = (struct channel *)object;
+    const struct handle_slot *slot = handle_find(table, handle);
+    if (likely(slot != NULL) && likely(slot->object->type == OBJECT_CHANNEL) &&
+        likely(handle_has_rights(handle, FTL_RIGHT_READ | FTL_RIGHT_WRITE))) {
+        channel = (struct channel *)slot->object;
         if (unlikely(!try_lock(&channel->pair->lock))) {
             channel = NULL;
         }

@@ -9,8 +9,8 @@
 #include "kernel/string.h"
 #include "mm/slab.h"
 
-/* A slot whose next generation would be this one is never used again: after 2^40 handles. */
-#define GENERATION_END (((uint64_t)1 << 40) - 1)
+/* A slot whose next generation would be this one is never used again: after 2^32 handles. */
+#define GENERATION_END (((uint64_t)1 << 32) - 1)
 
 #define CHUNK_SIZE        (HANDLE_CHUNK_SLOTS * sizeof(struct handle_slot))
 #define DIRECTORY_MIN     4u /* chunks a directory starts with */
@@ -21,9 +21,26 @@ static struct handle_slot *slot_at(const struct handle_table *table, uint32_t in
     return &table->chunks[index / HANDLE_CHUNK_SLOTS][index % HANDLE_CHUNK_SLOTS];
 }
 
-static ftl_handle_t make_handle(uint32_t index, uint64_t generation)
+static ftl_handle_t make_handle(uint32_t index, ftl_rights_t rights, uint64_t generation)
 {
-    return generation << HANDLE_INDEX_BITS | (index + 1);
+    return generation << HANDLE_GENERATION_SHIFT | (ftl_handle_t)rights << HANDLE_RIGHTS_SHIFT |
+           (index + 1);
+}
+
+static uint64_t generation_of(ftl_handle_t handle)
+{
+    return handle >> HANDLE_GENERATION_SHIFT;
+}
+
+static bool in_use(const struct handle_slot *slot)
+{
+    return (slot->value & HANDLE_INDEX_MASK) != 0;
+}
+
+/* Makes the slot a free one, whose next handle has this generation. */
+static void set_free(struct handle_slot *slot, uint64_t generation)
+{
+    slot->value = generation << HANDLE_GENERATION_SHIFT;
 }
 
 void handle_table_init(struct handle_table *table, struct account *account, uint32_t limit)
@@ -114,7 +131,7 @@ static ftl_status_t open_slot(struct handle_table *table, uint32_t *index)
         }
     }
     *index = table->opened++;
-    slot_at(table, *index)->generation = 1;
+    set_free(slot_at(table, *index), 1);
     return FTL_OK;
 }
 
@@ -133,15 +150,14 @@ static ftl_status_t take_slot(struct handle_table *table, uint32_t *index)
 }
 
 /* Makes a slot's handle a closed one, and the slot the last to be used again. */
-static void release_slot(struct handle_table *table, uint32_t index)
+static void release_slot(struct handle_table *table, struct handle_slot *slot)
 {
-    struct handle_slot *slot = slot_at(table, index);
+    uint32_t index = (uint32_t)(slot->value & HANDLE_INDEX_MASK) - 1;
+    uint64_t next = generation_of(slot->value) + 1;
     slot->object = NULL;
-    slot->rights = 0;
-    slot->used = 0;
-    slot->generation++;
+    set_free(slot, next);
     table->used--;
-    if (slot->generation == GENERATION_END) {
+    if (next == GENERATION_END) {
         return;
     }
     if (table->free_count++ == 0) {
@@ -152,46 +168,46 @@ static void release_slot(struct handle_table *table, uint32_t index)
     table->free_tail = index;
 }
 
-/*
- * Finds the slot a handle is in, and its index. Errors: HANDLE_FORGED, HANDLE_CLOSED, HANDLE_STALE.
- */
-static ftl_status_t find_slot(const struct handle_table *table, ftl_handle_t handle,
-                              uint32_t *index)
+/* Why a handle is in no slot: HANDLE_FORGED, HANDLE_CLOSED, HANDLE_STALE. */
+static ftl_status_t why_not_found(const struct handle_table *table, ftl_handle_t handle)
 {
-    *index = (uint32_t)(handle & HANDLE_INDEX_MASK) - 1; /* wraps for 0, past every slot */
-    if (*index >= table->opened) {
+    uint32_t index = (uint32_t)(handle & HANDLE_INDEX_MASK) - 1; /* wraps for 0, past every slot */
+    if (index >= table->opened) {
         return FTL_ERR_HANDLE_FORGED;
     }
-    const struct handle_slot *slot = slot_at(table, *index);
-    uint64_t generation = handle >> HANDLE_INDEX_BITS;
-    if (likely(slot->used && slot->generation == generation)) {
-        return FTL_OK;
-    }
-    if (generation == 0 || generation >= slot->generation) {
+    const struct handle_slot *slot = slot_at(table, index);
+    uint64_t generation = generation_of(handle);
+    if (generation == 0 || generation >= generation_of(slot->value)) {
         return FTL_ERR_HANDLE_FORGED;
     }
-    if (!slot->used && generation == slot->generation - 1u) {
+    if (!in_use(slot) && generation == generation_of(slot->value) - 1) {
         return FTL_ERR_HANDLE_CLOSED;
     }
     return FTL_ERR_HANDLE_STALE;
 }
 
-/* Finds a slot as handle_table_lookup does. The lock is held. */
+/* Finds a handle's slot with the checks of handle_table_lookup. The lock is held. */
 static ftl_status_t check_handle(const struct handle_table *table, ftl_handle_t handle,
-                                 enum object_type type, ftl_rights_t rights, uint32_t *index)
+                                 enum object_type type, ftl_rights_t rights,
+                                 struct handle_slot **slot)
 {
-    ftl_status_t status = find_slot(table, handle, index);
-    if (status != FTL_OK) {
-        return status;
+    *slot = handle_find(table, handle);
+    if (unlikely(*slot == NULL)) {
+        return why_not_found(table, handle);
     }
-    const struct handle_slot *slot = slot_at(table, *index);
-    if (type != OBJECT_ANY && slot->object->type != type) {
+    if (type != OBJECT_ANY && (*slot)->object->type != type) {
         return FTL_ERR_WRONG_TYPE;
     }
-    if ((rights & ~(ftl_rights_t)slot->rights) != 0) {
-        return FTL_ERR_MISSING_RIGHT;
-    }
-    return FTL_OK;
+    return handle_has_rights(handle, rights) ? FTL_OK : FTL_ERR_MISSING_RIGHT;
+}
+
+ftl_status_t handle_lookup_failed(struct handle_table *table, ftl_handle_t handle,
+                                  enum object_type type, ftl_rights_t rights)
+{
+    struct handle_slot *slot;
+    ftl_status_t status = check_handle(table, handle, type, rights, &slot);
+    spin_unlock(&table->lock);
+    return status;
 }
 
 /* Puts a handle into a free slot; the reference is the caller's. The lock is held. */
@@ -205,13 +221,12 @@ static ftl_status_t insert_locked(struct handle_table *table, struct object *obj
     }
     struct handle_slot *slot = slot_at(table, index);
     slot->object = object;
-    slot->rights = rights & FTL_RIGHTS_ALL;
-    slot->used = 1;
+    slot->value = make_handle(index, rights, generation_of(slot->value));
     if (object_ops[object->type].handle_made != NULL) {
         object_ops[object->type].handle_made(object);
     }
     table->used++;
-    *handle = make_handle(index, slot->generation);
+    *handle = slot->value;
     return FTL_OK;
 }
 
@@ -228,13 +243,12 @@ ftl_status_t handle_insert(struct handle_table *table, struct object *object, ft
 ftl_status_t handle_duplicate(struct handle_table *table, ftl_handle_t handle, ftl_rights_t rights,
                               ftl_handle_t *copy)
 {
-    uint32_t index;
+    struct handle_slot *slot;
     spin_lock(&table->lock);
-    ftl_status_t status = check_handle(table, handle, OBJECT_ANY, FTL_RIGHT_DUPLICATE, &index);
+    ftl_status_t status = check_handle(table, handle, OBJECT_ANY, FTL_RIGHT_DUPLICATE, &slot);
     if (status == FTL_OK) {
-        const struct handle_slot *slot = slot_at(table, index);
-        ftl_rights_t wanted = rights == FTL_RIGHTS_SAME ? (ftl_rights_t)slot->rights : rights;
-        status = (wanted & ~(ftl_rights_t)slot->rights) != 0
+        ftl_rights_t wanted = rights == FTL_RIGHTS_SAME ? handle_rights(handle) : rights;
+        status = (wanted & ~handle_rights(handle)) != 0
                      ? FTL_ERR_MISSING_RIGHT
                      : insert_locked(table, slot->object, wanted, copy);
         if (status == FTL_OK) {
@@ -245,28 +259,14 @@ ftl_status_t handle_duplicate(struct handle_table *table, ftl_handle_t handle, f
     return status;
 }
 
-ftl_status_t handle_table_lookup(struct handle_table *table, ftl_handle_t handle,
-                                 enum object_type type, ftl_rights_t rights, struct object **object)
-{
-    uint32_t index;
-    spin_lock(&table->lock);
-    ftl_status_t status = check_handle(table, handle, type, rights, &index);
-    if (likely(status == FTL_OK)) {
-        *object = slot_at(table, index)->object;
-        object_get(*object);
-    }
-    spin_unlock(&table->lock);
-    return status;
-}
-
 ftl_status_t handle_table_rights(struct handle_table *table, ftl_handle_t handle,
                                  ftl_rights_t *rights)
 {
-    uint32_t index;
+    struct handle_slot *slot;
     spin_lock(&table->lock);
-    ftl_status_t status = check_handle(table, handle, OBJECT_ANY, 0, &index);
+    ftl_status_t status = check_handle(table, handle, OBJECT_ANY, 0, &slot);
     if (status == FTL_OK) {
-        *rights = slot_at(table, index)->rights;
+        *rights = handle_rights(handle);
     }
     spin_unlock(&table->lock);
     return status;
@@ -275,23 +275,23 @@ ftl_status_t handle_table_rights(struct handle_table *table, ftl_handle_t handle
 ftl_status_t handle_remove(struct handle_table *table, ftl_handle_t handle,
                            ftl_rights_t rights_needed, struct object **object, ftl_rights_t *rights)
 {
-    uint32_t index;
+    struct handle_slot *slot;
     spin_lock(&table->lock);
-    ftl_status_t status = check_handle(table, handle, OBJECT_ANY, rights_needed, &index);
+    ftl_status_t status = check_handle(table, handle, OBJECT_ANY, rights_needed, &slot);
     if (status == FTL_OK) {
-        *object = slot_at(table, index)->object;
-        *rights = slot_at(table, index)->rights;
-        release_slot(table, index);
+        *object = slot->object;
+        *rights = handle_rights(handle);
+        release_slot(table, slot);
     }
     spin_unlock(&table->lock);
     return status;
 }
 
-static void describe(const struct handle_slot *slot, uint32_t index, struct ftl_handle_info *info)
+static void describe(const struct handle_slot *slot, struct ftl_handle_info *info)
 {
     const char *type = object_ops[slot->object->type].name;
-    info->handle = make_handle(index, slot->generation);
-    info->rights = slot->rights;
+    info->handle = slot->value;
+    info->rights = handle_rights(slot->value);
     info->object = object_id(slot->object);
     memcpy(info->type, type, strnlen(type, sizeof(info->type) - 1) + 1);
 }
@@ -307,8 +307,8 @@ void handle_table_list(struct handle_table *table, struct ftl_handle_list *list)
             break;
         }
         const struct handle_slot *slot = slot_at(table, (uint32_t)at);
-        if (slot->used) {
-            describe(slot, (uint32_t)at, &list->handles[list->count++]);
+        if (in_use(slot)) {
+            describe(slot, &list->handles[list->count++]);
         }
         at++;
     }
@@ -333,18 +333,18 @@ ftl_status_t handle_remove_all(struct handle_table *table, const ftl_handle_t *h
                                size_t count, ftl_rights_t rights_needed,
                                struct handle_content *contents)
 {
-    uint32_t index;
+    struct handle_slot *slot;
     ftl_status_t status = has_twin(handles, count) ? FTL_ERR_INVALID_ARGUMENT : FTL_OK;
     spin_lock(&table->lock);
     for (size_t i = 0; i < count && status == FTL_OK; i++) {
-        status = check_handle(table, handles[i], OBJECT_ANY, rights_needed, &index);
+        status = check_handle(table, handles[i], OBJECT_ANY, rights_needed, &slot);
     }
     for (size_t i = 0; i < count && status == FTL_OK; i++) {
-        status = find_slot(table, handles[i], &index);
-        ASSERT(status == FTL_OK);
-        contents[i].object = slot_at(table, index)->object;
-        contents[i].rights = slot_at(table, index)->rights;
-        release_slot(table, index);
+        slot = handle_find(table, handles[i]);
+        ASSERT(slot != NULL);
+        contents[i].object = slot->object;
+        contents[i].rights = handle_rights(handles[i]);
+        release_slot(table, slot);
     }
     spin_unlock(&table->lock);
     return status;
@@ -369,7 +369,7 @@ void handle_table_destroy(struct handle_table *table)
 
     for (uint32_t index = 0; index < old.opened; index++) {
         struct handle_slot *slot = slot_at(&old, index);
-        if (slot->used) {
+        if (in_use(slot)) {
             object_close(slot->object);
         }
     }

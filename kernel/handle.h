@@ -1,8 +1,9 @@
 /*
  * Handle tables: what a process can name. A handle value is slot index (low 24 bits, plus one so
- * that no valid handle is 0) and the slot's generation (40 bits above, from 1). Free slots are
- * reused in the order they were freed. The table grows up to its limit; its memory is charged to
- * the process's account.
+ * that no valid handle is 0), the handle's rights (8 bits) and the slot's generation (32 bits, from
+ * 1). The slot holds the same value, so that one comparison tells whether a handle is good. Free
+ * slots are reused in the order they were freed. The table grows up to its limit; its memory is
+ * charged to the process's account.
  */
 #ifndef KERNEL_HANDLE_H
 #define KERNEL_HANDLE_H
@@ -15,8 +16,10 @@
 #define HANDLE_LIMIT_DEFAULT 65536u
 #define HANDLE_LIMIT_MAX     FTL_HANDLE_LIMIT_MAX
 
-#define HANDLE_INDEX_BITS 24
-#define HANDLE_INDEX_MASK ((1u << HANDLE_INDEX_BITS) - 1)
+#define HANDLE_INDEX_BITS       24
+#define HANDLE_INDEX_MASK       ((1u << HANDLE_INDEX_BITS) - 1)
+#define HANDLE_RIGHTS_SHIFT     HANDLE_INDEX_BITS
+#define HANDLE_GENERATION_SHIFT 32
 
 /* Slots come in chunks of this many, so that the table grows without moving any. */
 #define HANDLE_CHUNK_SLOTS 64u
@@ -26,10 +29,22 @@ struct handle_slot {
         struct object *object; /* in use: a reference */
         uint32_t next_free;    /* free: index of the next free slot, if it is not the last */
     };
-    uint64_t used : 1;
-    uint64_t rights : 23;
-    uint64_t generation : 40; /* of the handle in the slot, or of the next one while free */
+    ftl_handle_t value; /* the handle in it; free: only the generation of the next one */
 };
+_Static_assert(FTL_RIGHTS_ALL >> (HANDLE_GENERATION_SHIFT - HANDLE_RIGHTS_SHIFT) == 0,
+               "rights do not fit into handles");
+
+/* The rights of a handle, and whether they are all of these. */
+static inline ftl_rights_t handle_rights(ftl_handle_t handle)
+{
+    return (ftl_rights_t)(handle >> HANDLE_RIGHTS_SHIFT) & FTL_RIGHTS_ALL;
+}
+
+static inline bool handle_has_rights(ftl_handle_t handle, ftl_rights_t rights)
+{
+    ftl_handle_t wanted = (ftl_handle_t)rights << HANDLE_RIGHTS_SHIFT;
+    return (wanted & ~handle) == 0;
+}
 
 struct handle_table {
     struct spinlock lock; /* LOCK_HANDLES; protects everything below */
@@ -80,15 +95,6 @@ ftl_status_t handle_insert(struct handle_table *table, struct object *object, ft
 ftl_status_t handle_duplicate(struct handle_table *table, ftl_handle_t handle, ftl_rights_t rights,
                               ftl_handle_t *copy);
 
-/*
- * Finds the object, which must be of the type (OBJECT_ANY: of any) and the handle have all of
- * `rights`; returns a new reference in *object. Errors, checked in this order: HANDLE_FORGED,
- * HANDLE_CLOSED, HANDLE_STALE, WRONG_TYPE, MISSING_RIGHT.
- */
-ftl_status_t handle_table_lookup(struct handle_table *table, ftl_handle_t handle,
-                                 enum object_type type, ftl_rights_t rights,
-                                 struct object **object);
-
 /* Rights of a handle; errors as above. */
 ftl_status_t handle_table_rights(struct handle_table *table, ftl_handle_t handle,
                                  ftl_rights_t *rights);
@@ -116,21 +122,43 @@ ftl_status_t handle_remove_all(struct handle_table *table, const ftl_handle_t *h
                                struct handle_content *contents);
 
 /*
- * The object of a handle that is good and has these rights, without a reference: the caller holds
- * the table's lock. NULL: see handle_table_lookup for why.
+ * The slot of a handle that is good; NULL: see handle_table_lookup for why not. The caller holds
+ * the table's lock.
  */
-static inline struct object *handle_find(const struct handle_table *table, ftl_handle_t handle,
-                                         ftl_rights_t rights)
+static inline struct handle_slot *handle_find(const struct handle_table *table, ftl_handle_t handle)
 {
     uint32_t index = (uint32_t)(handle & HANDLE_INDEX_MASK) - 1; /* 0 wraps, past every slot */
     if (unlikely(index >= table->opened)) {
         return NULL;
     }
-    const struct handle_slot *slot =
+    struct handle_slot *slot =
         &table->chunks[index / HANDLE_CHUNK_SLOTS][index % HANDLE_CHUNK_SLOTS];
-    bool good = slot->used && slot->generation == handle >> HANDLE_INDEX_BITS &&
-                (rights & ~(ftl_rights_t)slot->rights) == 0;
-    return likely(good) ? slot->object : NULL;
+    return likely(slot->value == handle) ? slot : NULL;
+}
+
+/* The end of a look-up that fails: says why, and releases the table's lock. */
+ftl_status_t handle_lookup_failed(struct handle_table *table, ftl_handle_t handle,
+                                  enum object_type type, ftl_rights_t rights);
+
+/*
+ * Finds the object, which must be of the type (OBJECT_ANY: of any) and the handle have all of
+ * `rights`; returns a new reference in *object. Errors, checked in this order: HANDLE_FORGED,
+ * HANDLE_CLOSED, HANDLE_STALE, WRONG_TYPE, MISSING_RIGHT.
+ */
+static inline ftl_status_t handle_table_lookup(struct handle_table *table, ftl_handle_t handle,
+                                               enum object_type type, ftl_rights_t rights,
+                                               struct object **object)
+{
+    spin_lock(&table->lock);
+    const struct handle_slot *slot = handle_find(table, handle);
+    if (unlikely(slot == NULL || (type != OBJECT_ANY && slot->object->type != type) ||
+                 !handle_has_rights(handle, rights))) {
+        return handle_lookup_failed(table, handle, type, rights);
+    }
+    *object = slot->object;
+    object_get(*object);
+    spin_unlock(&table->lock);
+    return FTL_OK;
 }
 
 /*

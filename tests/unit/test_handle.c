@@ -5,8 +5,9 @@
 #include "kernel/handle.h"
 
 #define OBJECT_COUNT 8
-#define GENERATION   ((ftl_handle_t)1 << 24) /* one more in a handle's generation */
-#define PLENTY       (64 * MIB)
+/* one more in a handle's generation */
+#define GENERATION ((ftl_handle_t)1 << HANDLE_GENERATION_SHIFT)
+#define PLENTY     (64 * MIB)
 
 static struct account account;
 static struct handle_table table;
@@ -108,6 +109,8 @@ static void handle_never_issued_is_forged(void **state)
     assert_int_equal(lookup(handle + 1), FTL_ERR_HANDLE_FORGED);          /* next slot */
     assert_int_equal(lookup(handle + GENERATION), FTL_ERR_HANDLE_FORGED); /* next generation */
     assert_int_equal(lookup(handle % GENERATION), FTL_ERR_HANDLE_FORGED); /* generation 0 */
+    assert_int_equal(lookup(handle | (ftl_handle_t)FTL_RIGHT_WRITE << HANDLE_RIGHTS_SHIFT),
+                     FTL_ERR_HANDLE_FORGED); /* a right that it was not given */
     assert_int_equal(lookup(~(ftl_handle_t)0), FTL_ERR_HANDLE_FORGED);
     assert_int_equal(lookup(handle | (GENERATION - 1)), FTL_ERR_HANDLE_FORGED);
     for (ftl_handle_t small = 0; small < 1000; small++) {
@@ -391,10 +394,10 @@ static void handle_table_destroy_closes_every_handle(void **state)
 static void handle_slot_retires_when_generations_run_out(void **state)
 {
     (void)state;
-    const uint64_t last = ((uint64_t)1 << 40) - 2;
+    const uint64_t last = ((uint64_t)1 << 32) - 2;
     ftl_handle_t first = insert(&objects[0], 0);
-    table.chunks[0][0].generation = last;
     ftl_handle_t handle = (first % GENERATION) + last * GENERATION;
+    table.chunks[0][0].value = handle;
     assert_int_equal(lookup(handle), FTL_OK);
     close_handle(handle);
     assert_int_equal(lookup(handle), FTL_ERR_HANDLE_CLOSED);
@@ -437,10 +440,11 @@ static void model_insert(struct model *model)
         return;
     }
     assert_int_equal(status, FTL_OK);
-    size_t slot = handle % GENERATION - 1;
+    size_t slot = (handle & HANDLE_INDEX_MASK) - 1;
+    assert_int_equal(handle_rights(handle), rights);
     if (model->queued > 0) {
         assert_int_equal(slot, model->queue[0]);
-        assert_int_equal(handle, model->slots[slot].handle + GENERATION);
+        assert_int_equal(handle / GENERATION, model->slots[slot].handle / GENERATION + 1);
         model->queued--;
         memmove(model->queue, model->queue + 1, model->queued * sizeof(model->queue[0]));
     } else {
@@ -477,7 +481,7 @@ static void model_check(struct model *model, size_t slot)
     struct object *object;
     ftl_handle_t old = model->old[host_random_below(&model->random, MODEL_OLD)];
     if (old != 0) {
-        bool latest = model->slots[old % GENERATION - 1].handle == old;
+        bool latest = model->slots[(old & HANDLE_INDEX_MASK) - 1].handle == old;
         assert_int_equal(lookup(old), latest ? FTL_ERR_HANDLE_CLOSED : FTL_ERR_HANDLE_STALE);
     }
     if (!model->slots[slot].open) {

@@ -276,11 +276,14 @@ static void a_manifest_says_what_a_service_is(void **state)
 {
     (void)state;
     struct ftl_app app;
-    add_file("bin/server.manifest", "provides = net\nuses = disk clock\nrestart = on-failure\n"
-                                    "restart-limit = 7\n");
+    add_file("bin/server.manifest",
+             "provides = net names_of_hosts\nuses = disk clock\nrestart = on-failure\n"
+             "restart-limit = 7\n");
     add_file("bin/keen.manifest", "grants = names\nrestart = always\n");
     assert_int_equal(ftl_app_find(&image, "server", &app), FTL_OK);
-    assert_string_equal(app.provides, "net");
+    assert_string_equal(app.provides, "net names_of_hosts");
+    assert_true(ftl_app_has_word(app.provides, "net"));
+    assert_false(ftl_app_has_word(app.provides, "names"));
     assert_int_equal(app.restart, FTL_RESTART_ON_FAILURE);
     assert_int_equal(app.restart_limit, 7);
     assert_true(ftl_app_uses(&app, "disk") && ftl_app_uses(&app, "clock"));

@@ -8,6 +8,7 @@
 #include <ftl/environ.h>
 #include <ftl/handle.h>
 #include <ftl/object.h>
+#include <ftl/protocols/echo_stats.h>
 #include <ftl/protocols/names.h>
 #include <ftl/server.h>
 #include <ftl/vmo.h>
@@ -124,21 +125,30 @@ static void check_peek(ftl_handle_t channel)
     ftl_handle_close(memory);
 }
 
-/* Another version of the protocol: a message whose header says so. */
-static void check_version(ftl_handle_t channel)
+/* A call of this version; all that is looked at is the header. */
+static ftl_status_t call_in_version(ftl_handle_t channel, uint8_t major, uint8_t minor)
 {
-    struct ftl_protocol other = echo_protocol;
     struct ftl_ipc_header header = {
         .protocol = ECHO_PROTOCOL,
-        .major = ECHO_MAJOR + 1,
+        .major = major,
+        .minor = minor,
         .ordinal = ECHO_LISTEN,
     };
     struct ftl_message out = { .data = &header, .size = sizeof(header) };
     struct ftl_message in = { .data = buffer.bytes, .capacity = sizeof(buffer.bytes) };
-    other.major++;
-    expect(ftl_ipc_call(channel, &other, ECHO_LISTEN, &out, &in, FTL_TIME_INFINITE) ==
-               FTL_ERR_WRONG_VERSION,
+    return ftl_ipc_call(channel, &echo_protocol, ECHO_LISTEN, &out, &in, FTL_TIME_INFINITE);
+}
+
+static void check_version(ftl_handle_t channel)
+{
+    uint8_t major;
+    uint8_t minor;
+    expect(call_in_version(channel, ECHO_MAJOR + 1, 0) == FTL_ERR_WRONG_VERSION,
            "a server of another version");
+    expect(call_in_version(channel, ECHO_MAJOR, ECHO_MINOR + 1) == FTL_ERR_WRONG_VERSION,
+           "a server of an older version");
+    require(ftl_ipc_version(channel, &echo_protocol, &major, &minor, FTL_TIME_INFINITE), "version");
+    expect(major == ECHO_MAJOR && minor == ECHO_MINOR, "the server's version");
 }
 
 static void check_shout(ftl_handle_t channel)
@@ -152,7 +162,57 @@ static void check_shout(ftl_handle_t channel)
     expect(strcmp(event.text, "hey") == 0, "hey");
 }
 
-/* Every message of the protocol, good and bad. */
+static struct echo_stats_get_reply get_stats(void)
+{
+    struct echo_stats_buffer stats_buffer;
+    struct echo_stats_get_reply stats;
+    ftl_handle_t channel;
+    require(ftl_service_connect(&echo_stats_protocol, &channel), "connecting to echo_stats");
+    require(echo_stats_get(channel, &stats, &stats_buffer, FTL_TIME_INFINITE), "get");
+    ftl_handle_close(channel);
+    return stats;
+}
+
+/* All lines that the server has kept, in as many replies as that takes; and the last one. */
+static void check_history(ftl_handle_t channel)
+{
+    struct echo_history_request request = { 0 };
+    struct echo_history_reply reply;
+    struct echo_shout_message message;
+    struct echo_line line;
+    static char text[201];
+    ftl_handle_t memory;
+    memset(text, 'x', 200);
+    message.text = text;
+    for (unsigned i = 0; i < 40; i++) {
+        text[0] = (char)('0' + i % 10);
+        require(echo_shout(channel, &message, &buffer, FTL_TIME_INFINITE), "shout");
+        struct ftl_message in = { .data = buffer.bytes, .capacity = sizeof(buffer.bytes) };
+        require(ftl_channel_recv(channel, &in, FTL_TIME_INFINITE), "hearing it");
+    }
+    uint64_t shouts = get_stats().shouts;
+    uint64_t number = shouts - 32;
+    for (unsigned replies = 0; number < shouts; replies++) {
+        require(echo_history(channel, &request, &reply, &buffer, FTL_TIME_INFINITE), "history");
+        expect(reply.lines.count != 0 && replies < 32, "some lines in each reply");
+        while (echo_line_next(&reply.lines, &line)) {
+            expect(line.number == number++ && strcmp(line.text + 1, text + 1) == 0, "each line");
+        }
+        expect(reply.next == number, "where to go on");
+        request.from = reply.next;
+    }
+    expect(number == shouts, "all lines");
+    require(ftl_vmo_create(FTL_PAGE_SIZE, &memory), "vmo_create");
+    request.copy = copy_of(memory, FTL_RIGHTS_SAME);
+    require(echo_history(channel, &request, &reply, &buffer, FTL_TIME_INFINITE), "history");
+    expect(reply.lines.count == 0, "no more lines");
+    char copied[sizeof(text)];
+    require(ftl_vmo_read(memory, 0, copied, sizeof(copied)), "vmo_read");
+    expect(strcmp(copied, text) == 0, "the last text");
+    ftl_handle_close(memory);
+}
+
+/* Every message of the protocols, good and bad. */
 static int check(const char *unused)
 {
     ftl_handle_t channel = connect_or_exit();
@@ -164,6 +224,8 @@ static int check(const char *unused)
     check_peek(channel);
     check_version(channel);
     check_shout(channel);
+    check_history(channel);
+    expect(get_stats().clients >= 2, "both are connected");
     require(try_say(second, "", &reply), "say");
     expect(reply.count == 1, "each client is counted for itself");
     puts("all as it should be");

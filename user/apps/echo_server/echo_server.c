@@ -1,9 +1,10 @@
 /*
- * A service to try services out with: see user/protocols/echo.ipc. Its handlers show what handlers
- * can do: use a request in place, keep state for each client, use a handle, answer later, send
- * events. The same in both isolation modes.
+ * A service to try services out with: see user/protocols/echo.ipc and echo_stats.ipc. Its handlers
+ * show what handlers can do: use a request in place, keep state for each client, use a handle,
+ * answer later, send events and lists. The same in both isolation modes.
  */
 #include <ftl/protocols/echo.h>
+#include <ftl/protocols/echo_stats.h>
 #include <ftl/server.h>
 #include <ftl/vmo.h>
 #include <stdio.h>
@@ -11,6 +12,14 @@
 #include <string.h>
 
 #define CLIENTS_MAX 200
+#define LINES_KEPT  32
+#define LINE_MAX    201 /* bytes of a text, NUL included */
+
+/* What was shouted; line number n is in lines[n % LINES_KEPT]. */
+static struct {
+    char lines[LINES_KEPT][LINE_MAX];
+    uint64_t count;
+} history_kept;
 
 /* A client's call of `listen` that was not answered yet; others it makes meanwhile are refused. */
 struct state {
@@ -82,6 +91,7 @@ static void shout(void *context, struct echo_shout_message *message)
 {
     static struct echo_buffer buffer;
     struct ftl_client *shouter = context;
+    strcpy(history_kept.lines[history_kept.count++ % LINES_KEPT], message->text);
     for (struct ftl_client *each = shouter->server->clients; each != NULL; each = each->next) {
         struct state *state = state_of(each);
         if (state->listening != 0) {
@@ -95,22 +105,62 @@ static void shout(void *context, struct echo_shout_message *message)
     }
 }
 
+static ftl_status_t history(void *context, struct echo_history_request *request,
+                            struct echo_history_reply *reply)
+{
+    static _Alignas(8) char room[2000];
+    uint64_t first = history_kept.count < LINES_KEPT ? 0 : history_kept.count - LINES_KEPT;
+    uint64_t number = request->from > first ? request->from : first;
+    (void)context;
+    reply->lines = FTL_IPC_LIST(room);
+    for (; number < history_kept.count; number++) {
+        struct echo_line line = { number, history_kept.lines[number % LINES_KEPT] };
+        if (echo_line_append(&reply->lines, &line) != FTL_OK) {
+            break;
+        }
+    }
+    reply->next = number;
+    if (request->copy == FTL_HANDLE_INVALID || history_kept.count == 0) {
+        return FTL_OK;
+    }
+    const char *last = history_kept.lines[(history_kept.count - 1) % LINES_KEPT];
+    return ftl_vmo_write(request->copy, 0, last, strlen(last) + 1);
+}
+
+static struct ftl_server echo;
+
+static ftl_status_t get(void *context, struct echo_stats_get_reply *reply)
+{
+    (void)context;
+    reply->clients = (uint32_t)echo.client_count;
+    reply->shouts = history_kept.count;
+    return FTL_OK;
+}
+
 int main(void)
 {
+    static const struct echo_stats_handlers stats_handlers = { .get = get };
     static const struct echo_handlers handlers = {
         .say = say,
         .total = total,
         .peek = peek,
         .listen = listen,
         .shout = shout,
+        .history = history,
     };
-    struct ftl_server server = {
+    struct ftl_server stats = {
+        .protocol = &echo_stats_protocol,
+        .handlers = &stats_handlers,
+        .clients_max = CLIENTS_MAX,
+    };
+    echo = (struct ftl_server){
         .protocol = &echo_protocol,
         .handlers = &handlers,
         .state_size = sizeof(struct state),
         .clients_max = CLIENTS_MAX,
+        .also = &stats,
     };
-    ftl_status_t status = ftl_service_run(&server);
+    ftl_status_t status = ftl_service_run(&echo);
     if (status != FTL_OK) {
         fprintf(stderr, "echo_server: %s\n", ftl_strerror(status));
         return EXIT_FAILURE;

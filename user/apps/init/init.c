@@ -10,6 +10,24 @@
 #include <ftl/thread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* The app provides the protocol, maybe besides others. */
+static void add_protocol(struct init *init, const char *app, const char *protocol)
+{
+    for (size_t i = 1; i < init->service_count; i++) {
+        struct service *service = &init->services[i];
+        size_t length = strlen(service->protocols);
+        if (strcmp(service->app, app) == 0) {
+            if (length + 1 + strlen(protocol) < sizeof(service->protocols)) {
+                service->protocols[length] = ' ';
+                strcpy(service->protocols + length + 1, protocol);
+            }
+            return;
+        }
+    }
+    service_init(&init->services[init->service_count++], init, app, protocol);
+}
 
 /* The boot image's list of services, after the shell. False: no memory. */
 static bool list_services(struct init *init)
@@ -29,7 +47,7 @@ static bool list_services(struct init *init)
     position = 0;
     while (init->service_count < count &&
            ftl_app_next_service(&init->image, &position, protocol, app) == FTL_OK) {
-        service_init(&init->services[init->service_count++], init, app, protocol);
+        add_protocol(init, app, protocol);
     }
     return true;
 }

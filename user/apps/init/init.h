@@ -19,7 +19,7 @@ enum service_state {
 
 struct service {
     char app[FTL_NAME_MAX];
-    char protocol[FTL_NAME_MAX]; /* empty: no clients (the shell) */
+    char protocols[FTL_APP_TEXT_MAX]; /* apart by blanks; empty: no clients (the shell) */
     struct init *init;
     enum service_state state;
     ftl_handle_t clients; /* where we send clients, or ... */
@@ -49,17 +49,17 @@ struct init {
 
 /* A service that was not started yet. */
 void service_init(struct service *service, struct init *init, const char *app,
-                  const char *protocol);
+                  const char *protocols);
 
 /* Starts it for the first time. If that fails, it is tried again as the manifest says. */
 void service_start(struct service *service);
 
 /*
- * Passes a client on, starting the service if it never was. Takes the handle. Errors: BAD_STATE
- * (the service has ended), WOULD_BLOCK (too many clients wait to be let in), those of
- * channel_create.
+ * Passes on a client that wants one of its protocols, starting the service if it never was. Takes
+ * the handle. Errors: BAD_STATE (the service has ended), WOULD_BLOCK (too many clients wait to be
+ * let in), those of channel_create.
  */
-ftl_status_t service_connect(struct service *service, ftl_handle_t client);
+ftl_status_t service_connect(struct service *service, const char *protocol, ftl_handle_t client);
 
 /* ---- names.c ---- */
 

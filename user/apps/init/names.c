@@ -33,7 +33,7 @@ static bool is_starter(const struct connection *connection)
 static struct service *find_service(const struct init *init, const char *protocol)
 {
     for (size_t i = 0; i < init->service_count; i++) {
-        if (protocol[0] != '\0' && strcmp(init->services[i].protocol, protocol) == 0) {
+        if (ftl_app_has_word(init->services[i].protocols, protocol)) {
             return &init->services[i];
         }
     }
@@ -50,7 +50,7 @@ static ftl_status_t connect(void *context, struct names_connect_request *request
     if (service == NULL) {
         return FTL_ERR_NOT_FOUND;
     }
-    return service_connect(service, ftl_ipc_take(&request->server));
+    return service_connect(service, request->protocol, ftl_ipc_take(&request->server));
 }
 
 /* Takes the channel. */

@@ -34,14 +34,15 @@ static ftl_nsec_t now(void)
     return time;
 }
 
-void service_init(struct service *service, struct init *init, const char *app, const char *protocol)
+void service_init(struct service *service, struct init *init, const char *app,
+                  const char *protocols)
 {
     memset(service, 0, sizeof(*service));
     strcpy(service->app, app);
-    strcpy(service->protocol, protocol);
+    strcpy(service->protocols, protocols);
     service->init = init;
     /* Until its manifest was read; there is no use of a system without a shell. */
-    service->restart = protocol[0] == '\0' ? FTL_RESTART_ALWAYS : FTL_RESTART_NEVER;
+    service->restart = protocols[0] == '\0' ? FTL_RESTART_ALWAYS : FTL_RESTART_NEVER;
 }
 
 /* ---- Clients ---- */
@@ -55,30 +56,30 @@ static void close_clients(struct service *service)
 /* Makes a channel for clients of the next instance, if there is none yet. */
 static ftl_status_t open_clients(struct service *service)
 {
-    if (service->clients != FTL_HANDLE_INVALID || service->protocol[0] == '\0') {
+    if (service->clients != FTL_HANDLE_INVALID || service->protocols[0] == '\0') {
         return FTL_OK;
     }
     return ftl_channel_create(&service->listen, &service->clients);
 }
 
 /* Passes the client on, which the caller keeps if that fails. */
-static ftl_status_t pass_on(struct service *service, ftl_handle_t client)
+static ftl_status_t pass_on(struct service *service, const char *protocol, ftl_handle_t client)
 {
-    struct service_connected_message message = { .client = client };
+    struct service_connected_message message = { .protocol = protocol, .client = client };
     struct service_buffer buffer;
     ftl_status_t status = open_clients(service);
     return status == FTL_OK ? service_connected(service->clients, &message, &buffer, 0) : status;
 }
 
-ftl_status_t service_connect(struct service *service, ftl_handle_t client)
+ftl_status_t service_connect(struct service *service, const char *protocol, ftl_handle_t client)
 {
     ftl_status_t status = FTL_ERR_BAD_STATE;
     if (service->state != SERVICE_ENDED) {
-        status = pass_on(service, client);
+        status = pass_on(service, protocol, client);
     }
     if (status == FTL_ERR_PEER_CLOSED) { /* it has just ended, and we have yet to hear of it */
         close_clients(service);
-        status = pass_on(service, client);
+        status = pass_on(service, protocol, client);
     }
     if (status != FTL_OK) {
         ftl_handle_close(client);

@@ -210,21 +210,21 @@ ftl_status_t ftl_app_next(const struct ftl_bootimage *image, size_t *position, s
     return parse_manifest(contents(image, &file), app);
 }
 
-static bool has_word(const char *words, const char *word)
+bool ftl_app_has_word(const char *words, const char *word)
 {
     return text_has_word((struct text){ words, strlen(words) }, word);
 }
 
 bool ftl_app_is_granted(const struct ftl_app *app, const char *name)
 {
-    return strcmp(name, "console") == 0 || has_word(app->grants, name) ||
+    return strcmp(name, "console") == 0 || ftl_app_has_word(app->grants, name) ||
            (strcmp(name, "names") == 0 && app->uses[0] != '\0') ||
            (strcmp(name, "service") == 0 && app->provides[0] != '\0');
 }
 
 bool ftl_app_uses(const struct ftl_app *app, const char *protocol)
 {
-    return has_word(app->uses, protocol);
+    return ftl_app_has_word(app->uses, protocol);
 }
 
 ftl_status_t ftl_app_next_service(const struct ftl_bootimage *image, size_t *position,

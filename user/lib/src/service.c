@@ -5,13 +5,19 @@
 #include <ftl/protocols/names.h>
 #include <ftl/protocols/service.h>
 #include <ftl/server.h>
+#include <string.h>
 
-/* init is the one client of this little server: it brings those of the real one. */
+/* init is the one client of this little server: it brings those of the real ones. */
 static void connected(void *context, struct service_connected_message *message)
 {
     const struct ftl_client *init = context;
     struct ftl_server *server = *(struct ftl_server *const *)init->state;
-    ftl_server_add(server, ftl_ipc_take(&message->client), NULL); /* or it sees its end closed */
+    while (server != NULL && strcmp(server->protocol->name, message->protocol) != 0) {
+        server = server->also;
+    }
+    if (server != NULL) { /* or the client sees its end closed, as it does when it is turned away */
+        ftl_server_add(server, ftl_ipc_take(&message->client), NULL);
+    }
 }
 
 static void init_gone(struct ftl_client *init)
@@ -19,51 +25,85 @@ static void init_gone(struct ftl_client *init)
     ftl_mainloop_stop(init->server->loop);
 }
 
-static ftl_status_t run(struct ftl_server *server, struct ftl_server *init, ftl_handle_t channel)
+/* Closes the servers before `end`. */
+static void close_servers(struct ftl_server *server, const struct ftl_server *end)
 {
-    struct ftl_client *connection;
-    ftl_status_t status = ftl_server_add(init, channel, &connection);
-    if (status != FTL_OK) {
-        return status;
+    for (; server != end; server = server->also) {
+        ftl_server_close(server);
     }
-    *(struct ftl_server **)(void *)connection->state = server;
-    return ftl_mainloop_run(server->loop);
 }
 
-ftl_status_t ftl_service_run(struct ftl_server *server)
+static ftl_status_t open_servers(struct ftl_server *servers, struct ftl_mainloop *loop)
+{
+    for (struct ftl_server *server = servers; server != NULL; server = server->also) {
+        ftl_status_t status = ftl_server_open(server, loop);
+        if (status != FTL_OK) {
+            close_servers(servers, server);
+            return status;
+        }
+    }
+    return FTL_OK;
+}
+
+ftl_status_t ftl_service_open(struct ftl_server *init, struct ftl_server *server,
+                              struct ftl_mainloop *loop)
 {
     static const struct service_handlers handlers = { .connected = connected };
-    struct ftl_server init = {
+    struct ftl_client *connection;
+    ftl_handle_t channel = ftl_environ_take(ftl_environ(), "service");
+    if (channel == FTL_HANDLE_INVALID) {
+        return FTL_ERR_NOT_FOUND;
+    }
+    *init = (struct ftl_server){
         .protocol = &service_protocol,
         .handlers = &handlers,
         .state_size = sizeof(struct ftl_server *),
         .closed = init_gone,
     };
-    struct ftl_mainloop loop;
-    ftl_handle_t channel = ftl_environ_take(ftl_environ(), "service");
-    if (channel == FTL_HANDLE_INVALID) {
-        return FTL_ERR_NOT_FOUND;
-    }
-    ftl_status_t status = ftl_mainloop_init(&loop);
+    ftl_status_t status = open_servers(server, loop);
     if (status != FTL_OK) {
         goto close_channel;
     }
-    status = ftl_server_open(server, &loop);
+    status = ftl_server_open(init, loop);
     if (status != FTL_OK) {
-        goto destroy_loop;
+        goto close_servers;
     }
-    status = ftl_server_open(&init, &loop);
+    status = ftl_server_add(init, ftl_ipc_take(&channel), &connection);
     if (status != FTL_OK) {
-        goto close_server;
+        goto close_init;
     }
-    status = run(server, &init, ftl_ipc_take(&channel));
-    ftl_server_close(&init);
-close_server:
-    ftl_server_close(server);
-destroy_loop:
-    ftl_mainloop_destroy(&loop);
+    *(struct ftl_server **)(void *)connection->state = server;
+    return FTL_OK;
+
+close_init:
+    ftl_server_close(init);
+close_servers:
+    close_servers(server, NULL);
 close_channel:
     ftl_ipc_drop(&channel);
+    return status;
+}
+
+void ftl_service_close(struct ftl_server *init, struct ftl_server *server)
+{
+    ftl_server_close(init);
+    close_servers(server, NULL);
+}
+
+ftl_status_t ftl_service_run(struct ftl_server *server)
+{
+    struct ftl_server init;
+    struct ftl_mainloop loop;
+    ftl_status_t status = ftl_mainloop_init(&loop);
+    if (status != FTL_OK) {
+        return status;
+    }
+    status = ftl_service_open(&init, server, &loop);
+    if (status == FTL_OK) {
+        status = ftl_mainloop_run(&loop);
+        ftl_service_close(&init, server);
+    }
+    ftl_mainloop_destroy(&loop);
     return status;
 }
 

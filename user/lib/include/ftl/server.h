@@ -1,5 +1,5 @@
 /*
- * Servers on a main loop: one protocol, its table of handlers, any number of clients. What a server
+ * Servers on a main loop: a protocol, its table of handlers, any number of clients. What a server
  * knows of a client is in struct ftl_client, which is what handlers get as their context. Malformed
  * messages never reach a handler; a client that sends one-way messages which are malformed, or
  * larger than any of the protocol, loses its connection.
@@ -25,7 +25,8 @@ struct ftl_server {
     const struct ftl_protocol *protocol;
     const void *handlers; /* struct NAME_handlers; their context is the struct ftl_client */
     size_t state_size;
-    size_t clients_max;                        /* 0: as many as memory allows */
+    size_t clients_max;      /* 0: as many as memory allows */
+    struct ftl_server *also; /* another protocol that the same service provides; NULL: none */
     void (*opened)(struct ftl_client *client); /* a client has come; may be NULL */
     void (*closed)(struct ftl_client *client); /* a client has gone; may be NULL */
 
@@ -55,10 +56,21 @@ void ftl_server_drop(struct ftl_client *client);
 
 /*
  * The main function of a service that init has started: serves the clients that come through the
- * handle `service` of the environment, until that is closed or stopped. NOT_FOUND: there is no
- * such handle.
+ * handle `service` of the environment, each by the server for its protocol (`server` or one of
+ * those in `also`), until that is closed or stopped. NOT_FOUND: there is no such handle.
  */
 ftl_status_t ftl_service_run(struct ftl_server *server);
+
+/*
+ * The same for a service with a main loop of its own: opens the servers on it, and `init`, a server
+ * by which clients come, which stays where it is. The loop is stopped when there will be no more of
+ * them.
+ */
+ftl_status_t ftl_service_open(struct ftl_server *init, struct ftl_server *server,
+                              struct ftl_mainloop *loop);
+
+/* Closes what open has opened. */
+void ftl_service_close(struct ftl_server *init, struct ftl_server *server);
 
 /*
  * For clients: connects to the service that provides the protocol, by way of the handle `names` of

@@ -47,9 +47,9 @@ typedef enum {
 struct ftl_app {
     char name[FTL_NAME_MAX];
     char description[FTL_APP_TEXT_MAX];
-    char grants[FTL_APP_TEXT_MAX]; /* names of handles, apart by blanks */
-    char uses[FTL_APP_TEXT_MAX];   /* names of protocols it may connect to, apart by blanks */
-    char provides[FTL_NAME_MAX];   /* the protocol that it serves; empty: it is not a service */
+    char grants[FTL_APP_TEXT_MAX];   /* names of handles, apart by blanks */
+    char uses[FTL_APP_TEXT_MAX];     /* names of protocols it may connect to, apart by blanks */
+    char provides[FTL_APP_TEXT_MAX]; /* the protocols that it serves; empty: it is no service */
     ftl_restart_t restart;
     uint32_t restart_limit; /* how often in a row; 0: without end */
     ftl_isolation_t isolation;
@@ -69,6 +69,9 @@ ftl_status_t ftl_app_find(const struct ftl_bootimage *image, const char *name, s
  * malformed from here on.
  */
 ftl_status_t ftl_app_next(const struct ftl_bootimage *image, size_t *position, struct ftl_app *app);
+
+/* Whether the word is one of those, which are apart by blanks, as in a manifest. */
+bool ftl_app_has_word(const char *words, const char *word);
 
 /*
  * Whether a process of the app gets the handle of this name, when its starter has it: the console,

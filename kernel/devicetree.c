@@ -465,6 +465,13 @@ static bool reserve_blocks(struct dt_parser *parser, paddr_t address)
     }
 }
 
+size_t devicetree_size(const void *dtb)
+{
+    fdt32_t words[2]; /* magic, totalsize */
+    memcpy(words, dtb, sizeof(words));
+    return fdt32_to_cpu(words[0]) == FDT_MAGIC ? fdt32_to_cpu(words[1]) : 0;
+}
+
 bool devicetree_parse(const void *dtb, size_t limit, paddr_t address, struct boot_info *info,
                       struct boot_error *error)
 {

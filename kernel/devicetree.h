@@ -22,4 +22,10 @@
 bool devicetree_parse(const void *dtb, size_t limit, paddr_t address, struct boot_info *info,
                       struct boot_error *error);
 
+/*
+ * The size that the header of a tree at any address states; 0 without the magic number. Reads 8
+ * bytes.
+ */
+size_t devicetree_size(const void *dtb);
+
 #endif

@@ -56,4 +56,10 @@ void hart_handle_ipi(void);
 /* Sets the bits for another hart and interrupts it. */
 void hart_ipi(struct hart *hart, uint32_t bits);
 
+/*
+ * Has all other harts stop for good at their next instruction outside of the kernel; does not wait
+ * for them.
+ */
+void harts_halt_others(void);
+
 #endif

@@ -54,6 +54,19 @@ uint32_t isa_parse_extension(const char *name, size_t size)
     return 0;
 }
 
+uint32_t isa_without(uint32_t isa, const char *names)
+{
+    while (*names != '\0') {
+        size_t size = 0;
+        while (names[size] != '\0' && names[size] != ',') {
+            size++;
+        }
+        isa &= ~isa_parse_extension(names, size);
+        names += size + (names[size] == ',');
+    }
+    return isa;
+}
+
 /*
  * Returns where a version such as `2` or `2p1` that starts at `at` ends; `at` when there is none.
  */

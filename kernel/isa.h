@@ -16,4 +16,7 @@ uint32_t isa_parse_string(const char *text, size_t size);
  * care for. */
 uint32_t isa_parse_extension(const char *name, size_t size);
 
+/* The BOOT_ISA_ bits without those that a list of names, with commas between, stands for. */
+uint32_t isa_without(uint32_t isa, const char *names);
+
 #endif

@@ -20,6 +20,7 @@
 #include "kernel/devicetree.h"
 #include "kernel/first_process.h"
 #include "kernel/hart.h"
+#include "kernel/isa.h"
 #include "kernel/loader.h"
 #include "kernel/log.h"
 #include "kernel/process.h"
@@ -31,8 +32,8 @@
 #include "mm/vmo.h"
 #include "mm/vmspace.h"
 
-#define DTB_SIZE_MAX       (2 * MIB)
-#define HART_START_TIMEOUT 1000000000 /* ns for all harts together */
+#define DTB_SIZE_MAX       (2 * MIB)  /* as in kernel.ld */
+#define HART_START_TIMEOUT 3000000000 /* ns for all harts together */
 #define EMERGENCY_ORDER    1U         /* pages of a hart's emergency stack */
 
 /* Called by boot.S: the hart's id, physical addresses of the DTB and of the image, instructions
@@ -42,18 +43,45 @@ _Noreturn void kernel_main(hart_id_t hart, paddr_t dtb, paddr_t load_address,
 
 static struct boot_info boot_info;
 
+/*
+ * A tree lies at a multiple of 8 by specification; one that does not is moved to behind the image,
+ * where the image's header asks loaders for DTB_SIZE_MAX of room. Returns its address.
+ */
+static paddr_t align_device_tree(paddr_t dtb)
+{
+    paddr_t behind = kernel_image_end();
+    if (IS_ALIGNED(dtb, sizeof(uint64_t))) {
+        return dtb;
+    }
+    size_t size = devicetree_size(phys_to_virt(dtb));
+    memmove(phys_to_virt(behind), phys_to_virt(dtb), size < DTB_SIZE_MAX ? size : DTB_SIZE_MAX);
+    return behind;
+}
+
 static void parse_device_tree(paddr_t dtb)
 {
     struct boot_error error;
-    if (!IS_ALIGNED(dtb, sizeof(uint64_t)) || dtb >= DIRECT_MAP_SIZE - DTB_SIZE_MAX) {
-        panic("boot: the device tree's address %#lx is misaligned or out of reach",
-              (unsigned long)dtb);
+    if (dtb >= DIRECT_MAP_SIZE - DTB_SIZE_MAX) {
+        panic("boot: the device tree's address %#lx is out of reach", (unsigned long)dtb);
     }
+    dtb = align_device_tree(dtb);
     if (!devicetree_parse(phys_to_virt(dtb), DTB_SIZE_MAX, dtb, &boot_info, &error)) {
         panic("boot: device tree refused: %s", error.text);
     }
     for (size_t i = 0; i < boot_info.warning_count; i++) {
         log_line("boot: device tree: %s", boot_info.warnings[i]);
+    }
+}
+
+/* What the boot arguments make the machine lack, to try how the kernel does without. */
+static void hide_features(void)
+{
+    char names[64];
+    if (bootargs_get(boot_info.bootargs, "ftl.sbi.hide", names, sizeof(names))) {
+        sbi_hide(names);
+    }
+    if (bootargs_get(boot_info.bootargs, "ftl.isa.hide", names, sizeof(names))) {
+        boot_info.isa_common = isa_without(boot_info.isa_common, names);
     }
 }
 
@@ -267,6 +295,7 @@ void kernel_main(hart_id_t hart, paddr_t dtb, paddr_t load_address, uint64_t ins
              (unsigned long)load_address, (unsigned long)dtb);
     sbi_init();
     parse_device_tree(dtb);
+    hide_features();
     timer_init(boot_info.timebase_frequency, (boot_info.isa_common & BOOT_ISA_SSTC) != 0);
     init_pages();
     slab_init();

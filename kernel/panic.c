@@ -15,7 +15,7 @@
 #define PANIC_EXIT_STATUS 101
 #define BACKTRACE_MAX     32
 
-static void stop_others(void)
+void harts_halt_others(void)
 {
     for (unsigned i = 0; i < hart_count; i++) {
         if (i != hart_index() && __atomic_load_n(&harts[i].online, __ATOMIC_RELAXED)) {
@@ -68,7 +68,7 @@ static _Noreturn void panic_report(const struct panic_registers *registers, cons
         hart_halt();
     }
     log_enter_panic();
-    stop_others();
+    harts_halt_others();
     char cause[256];
     format_text_v(cause, sizeof(cause), format, args);
     log_line("kernel panic on hart %u: %s", arch_hart_self()->id, cause);

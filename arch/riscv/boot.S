@@ -1,10 +1,12 @@
 /*
  * First instructions: the boot hart comes from OpenSBI or U-Boot in S-mode with the MMU off, a0 = hart and
- * a1 = physical address of the DTB; the other harts come through SBI HSM. Position independent until the MMU
- * is on. The image starts with the header of the Linux boot protocol (riscv boot-image-header, version 0.2).
+ * a1 = physical address of the DTB, anything in the other registers; the other harts come through SBI HSM, or
+ * here too, where firmware has no HSM. Position independent until the MMU is on. The image starts with the header
+ * of the Linux boot protocol (riscv boot-image-header, version 0.2).
  */
 #include "arch/csr.h"
 #include "arch/offsets.h"
+#include "arch/sbi.h"
 
     .section .text.boot, "ax"
     .option norvc
@@ -14,7 +16,7 @@ _start:
     .word   0
     .balign 8
     .dword  0x200000                    /* load offset from the start of RAM */
-    .dword  __image_end - __image_start /* bytes in memory, bss included */
+    .dword  __boot_room_end - __image_start /* bytes in memory: bss, and room for a device tree */
     .dword  0                           /* flags: little-endian */
     .word   2                           /* header version 0.2 */
     .word   0
@@ -35,7 +37,19 @@ _start:
 
 boot_hart:
     csrw    sie, zero
+    csrw    sstatus, zero
     csrw    sscratch, zero
+
+    /* The first hart here boots, others wait until they are called. */
+    lla     t0, boot_taken
+    li      t1, 1
+    amoswap.w.aqrl t1, t1, (t0)
+    bnez    t1, wait_for_call
+
+    /* Pages of 2 MiB map the image: it has to lie at a multiple of that. */
+    lla     s3, __image_start
+    slli    t0, s3, 64 - 21
+    bnez    t0, misplaced
     mv      s0, a0
     mv      s1, a1
 
@@ -75,7 +89,6 @@ boot_hart:
     li      t2, ROOT_KERNEL * 8
     add     t2, t2, s2
     sd      t1, 0(t2)
-    lla     s3, __image_start
     srli    t1, s3, 12
     slli    t1, t1, PTE_PPN_SHIFT
     ori     t1, t1, PTE_RWX
@@ -117,11 +130,41 @@ trap_stop:                              /* traps before there is a vector, and n
 boot_virtual_address:
     .dword  boot_virtual
 
+/* Says so through SBI's legacy console, all there is so early. */
+misplaced:
+    lla     s0, misplaced_text
+1:  lbu     a0, 0(s0)
+    beqz    a0, trap_stop
+    li      a7, SBI_LEGACY_PUTCHAR
+    ecall
+    addi    s0, s0, 1
+    j       1b
+misplaced_text:
+    .asciz  "FTL: the image has to lie at a multiple of 2 MiB\r\n"
+
+/*
+ * a0 = hart. Until waiting_hart_call() (hart.c) names it: then it starts as it would by HSM, and says that it has
+ * come.
+ */
+    .balign 4
+wait_for_call:
+    lla     t0, boot_call
+1:  .word   ZIHINTPAUSE_PAUSE
+    ld      t1, BOOT_CALL_HART(t0)
+    bne     t1, a0, 1b
+    fence   r, r
+    ld      a1, BOOT_CALL_ARGUMENT(t0)
+    beqz    a1, 1b
+    fence   r, rw
+    sd      zero, BOOT_CALL_ARGUMENT(t0)
+    /* fall through */
+
 /* A secondary hart: a0 = hart, a1 = physical address of its struct hart_boot. */
     .global secondary_start
     .balign 4
 secondary_start:
     csrw    sie, zero
+    csrw    sstatus, zero
     csrw    sscratch, zero
     ld      t0, BOOT_SATP(a1)
     ld      sp, BOOT_STACK(a1)
@@ -138,6 +181,16 @@ secondary_virtual:
     li      s0, 0
     call    secondary_main
     j       trap_stop
+
+/* Used before bss is cleared. */
+    .section .data.boot, "aw"
+    .balign 8
+    .global boot_call
+boot_call:
+    .dword  -1                          /* the hart that is called */
+    .dword  0                           /* its a1; 0: nobody is called */
+boot_taken:
+    .word   0
 
     .section .bss.pages, "aw", @nobits
     .balign 4096

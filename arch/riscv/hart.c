@@ -1,10 +1,14 @@
-/* Harts: starting them through SBI HSM, inter-processor interrupts, stopping. See arch/hart.h. */
+/*
+ * Harts: starting them through SBI HSM or calling those that wait, inter-processor interrupts,
+ * stopping. See arch/hart.h.
+ */
 #include "arch/hart.h"
 
 #include "arch/csr.h"
 #include "arch/internal.h"
 #include "arch/offsets.h"
 #include "arch/platform.h"
+#include "arch/timer.h"
 #include "arch/tlb.h"
 
 #include "kernel/hart.h"
@@ -26,6 +30,17 @@ _Static_assert(offsetof(struct hart_boot, entry) == BOOT_ENTRY, "offsets.h");
 
 static struct hart_boot hart_boots[MAX_HARTS];
 
+/* Calls a hart that firmware without HSM sent to the kernel's start, where it waits: boot.S. */
+struct boot_call {
+    uint64_t hart;
+    paddr_t argument; /* of the hart's struct hart_boot; the hart sets it to 0 when it comes */
+};
+_Static_assert(offsetof(struct boot_call, hart) == BOOT_CALL_HART, "offsets.h");
+_Static_assert(offsetof(struct boot_call, argument) == BOOT_CALL_ARGUMENT, "offsets.h");
+extern struct boot_call boot_call; /* boot.S */
+
+#define CALL_TIMEOUT 100000000 /* ns until a hart that waits must have come */
+
 uint64_t other_harts(void)
 {
     uint64_t mask = 0;
@@ -35,6 +50,23 @@ uint64_t other_harts(void)
         }
     }
     return mask;
+}
+
+/* False: no such hart waits. */
+static bool waiting_hart_call(hart_id_t id, paddr_t argument)
+{
+    nsec_t deadline = time_now() + CALL_TIMEOUT;
+    boot_call.hart = id;
+    __atomic_store_n(&boot_call.argument, argument, __ATOMIC_RELEASE);
+    while (__atomic_load_n(&boot_call.argument, __ATOMIC_ACQUIRE) != 0) {
+        if (time_now() > deadline) {
+            /* It may come at this very moment; then it is late, but not lost. */
+            __atomic_store_n(&boot_call.argument, 0, __ATOMIC_SEQ_CST);
+            return false;
+        }
+        arch_relax();
+    }
+    return true;
 }
 
 bool hart_start(unsigned index)
@@ -51,10 +83,15 @@ bool hart_start(unsigned index)
     memory_barrier();
     struct sbi_result result =
         sbi_hart_start(hart->arch.id, image_to_phys(secondary_start), image_to_phys(boot));
-    if (result.error != 0) {
-        log_line("hart %u: SBI hart_start failed with error %ld", hart->arch.id, result.error);
+    if (result.error == 0) {
+        return true;
     }
-    return result.error == 0;
+    if ((result.error == SBI_ERR_NOT_SUPPORTED || result.error == SBI_ERR_ALREADY_AVAILABLE) &&
+        waiting_hart_call(hart->arch.id, image_to_phys(boot))) {
+        return true;
+    }
+    log_line("hart %u: SBI hart_start failed with error %ld", hart->arch.id, result.error);
+    return false;
 }
 
 /* The first C of a secondary hart, on its own stack in the kernel map. */

@@ -39,6 +39,24 @@ paddr_t image_to_phys(const void *address)
     return (paddr_t)((uintptr_t)address - KERNEL_BASE) + image_load_address;
 }
 
+paddr_t kernel_to_phys(const void *address, size_t *size)
+{
+    vaddr_t va = (vaddr_t)address;
+    if (va >= KERNEL_BASE) {
+        return image_to_phys(address);
+    }
+    if (va < VMAP_BASE) {
+        return virt_to_phys(address);
+    }
+    size_t in_page = PAGE_SIZE - va % PAGE_SIZE;
+    *size = *size < in_page ? *size : in_page;
+    paddr_t pa = 0;
+    unsigned permissions;
+    bool mapped = page_table_query(&kernel_page_table, va, &pa, &permissions);
+    ASSERT(mapped);
+    return pa;
+}
+
 paddr_t kernel_image_start(void)
 {
     return image_load_address;

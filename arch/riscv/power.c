@@ -3,6 +3,7 @@
 #include "arch/internal.h"
 #include "arch/platform.h"
 
+#include "kernel/hart.h"
 #include "kernel/log.h"
 
 /* "sifive,test0" (QEMU hw/misc/sifive_test): status in the upper half, action in the lower. */
@@ -19,14 +20,21 @@ void power_init(const struct boot_info *info)
     }
 }
 
+/* What the machine comes to when it cannot be switched off or reset: nothing runs any more. */
+static _Noreturn void stand_still(const char *what)
+{
+    log_line("power: the firmware cannot %s; halted", what);
+    harts_halt_others();
+    hart_halt();
+}
+
 void power_off(uint8_t status)
 {
     if (test_device != NULL) {
         *test_device = status == 0 ? TEST_PASS : (uint32_t)status << 16 | TEST_FAIL;
     }
     sbi_system_reset(false);
-    log_line("power: the firmware cannot power off; halted");
-    hart_halt();
+    stand_still("power off");
 }
 
 void power_reboot(void)
@@ -35,6 +43,5 @@ void power_reboot(void)
     if (test_device != NULL) {
         *test_device = TEST_RESET;
     }
-    log_line("power: the firmware cannot reboot; halted");
-    hart_halt();
+    stand_still("reboot");
 }

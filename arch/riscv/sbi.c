@@ -1,6 +1,6 @@
 /*
- * The Supervisor Binary Interface (RISC-V SBI specification 1.0; extension ids by section). Every
- * extension is probed; without it, the legacy call of SBI 0.1 serves where one exists.
+ * The Supervisor Binary Interface (arch/sbi.h has its numbers). Every extension is probed;
+ * without it, the legacy call of SBI 0.1 serves where one exists.
  */
 #include "arch/hart.h"
 #include "arch/internal.h"
@@ -8,108 +8,168 @@
 
 #include "kernel/hart.h"
 #include "kernel/log.h"
+#include "kernel/string.h"
 
-#define SBI_BASE   0x10
-#define SBI_DBCN   0x4442434e
-#define SBI_TIME   0x54494d45
-#define SBI_IPI    0x735049
-#define SBI_RFENCE 0x52464e43
-#define SBI_HSM    0x48534d
-#define SBI_SRST   0x53525354
+/* Writes to a debug console that takes nothing before the rest is given up. */
+#define CONSOLE_RETRIES 1000000U
 
-#define SBI_BASE_SPEC_VERSION 0
-#define SBI_BASE_IMPL_ID      1
-#define SBI_BASE_IMPL_VERSION 2
-#define SBI_BASE_PROBE        3
+enum extension {
+    EXTENSION_DBCN,
+    EXTENSION_TIME,
+    EXTENSION_IPI,
+    EXTENSION_RFENCE,
+    EXTENSION_HSM,
+    EXTENSION_SRST,
+    EXTENSION_COUNT,
+};
 
-#define SBI_LEGACY_SET_TIMER      0
-#define SBI_LEGACY_PUTCHAR        1
-#define SBI_LEGACY_SEND_IPI       4
-#define SBI_LEGACY_REMOTE_FENCE_I 5
-#define SBI_LEGACY_REMOTE_SFENCE  6
-#define SBI_LEGACY_SHUTDOWN       8
+static const struct {
+    const char *name;
+    unsigned long id;
+} extensions[EXTENSION_COUNT] = {
+    [EXTENSION_DBCN] = { "DBCN", SBI_DBCN }, [EXTENSION_TIME] = { "TIME", SBI_TIME },
+    [EXTENSION_IPI] = { "IPI", SBI_IPI },    [EXTENSION_RFENCE] = { "RFENCE", SBI_RFENCE },
+    [EXTENSION_HSM] = { "HSM", SBI_HSM },    [EXTENSION_SRST] = { "SRST", SBI_SRST },
+};
 
-#define SBI_ERR_NOT_SUPPORTED (-2)
+/* Set at boot. */
+static struct {
+    bool base; /* SBI 0.2 or later */
+    bool has[EXTENSION_COUNT];
+} sbi;
 
-struct sbi_features sbi;
-
-static struct sbi_result sbi_call(unsigned long extension, unsigned long function,
-                                  unsigned long arg0, unsigned long arg1, unsigned long arg2,
-                                  unsigned long arg3)
+static struct sbi_result call_base(unsigned long function, unsigned long argument)
 {
-    register unsigned long a0 __asm__("a0") = arg0;
-    register unsigned long a1 __asm__("a1") = arg1;
-    register unsigned long a2 __asm__("a2") = arg2;
-    register unsigned long a3 __asm__("a3") = arg3;
-    register unsigned long a6 __asm__("a6") = function;
-    register unsigned long a7 __asm__("a7") = extension;
-    __asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a2), "r"(a3), "r"(a6), "r"(a7) : "memory");
-    return (struct sbi_result){ .error = (long)a0, .value = (long)a1 };
+    return sbi_call(SBI_BASE, function, argument, 0, 0, 0);
 }
 
-static bool sbi_probe(unsigned long extension)
+/* Appends " NAME" to the text. */
+static void append_name(char *text, size_t size, const char *name)
 {
-    struct sbi_result result = sbi_call(SBI_BASE, SBI_BASE_PROBE, extension, 0, 0, 0);
-    return result.error == 0 && result.value != 0;
+    size_t used = strlen(text);
+    format_text(text + used, size - used, " %s", name);
 }
 
 void sbi_init(void)
 {
     /* SBI 0.1 has no base extension: everything is legacy then. */
-    struct sbi_result version = sbi_call(SBI_BASE, SBI_BASE_SPEC_VERSION, 0, 0, 0, 0);
-    if (version.error != 0) {
+    struct sbi_result version = call_base(SBI_BASE_SPEC_VERSION, 0);
+    memset(&sbi, 0, sizeof(sbi));
+    sbi.base = version.error == 0;
+    if (!sbi.base) {
         log_line("sbi: legacy 0.1");
         return;
     }
-    sbi = (struct sbi_features){
-        .console = sbi_probe(SBI_DBCN),
-        .time = sbi_probe(SBI_TIME),
-        .ipi = sbi_probe(SBI_IPI),
-        .rfence = sbi_probe(SBI_RFENCE),
-        .hsm = sbi_probe(SBI_HSM),
-        .reset = sbi_probe(SBI_SRST),
-    };
-    log_line("sbi: version %ld.%ld, implementation %ld; extensions:%s%s%s%s%s%s",
-             version.value >> 24, version.value & 0xffffff,
-             sbi_call(SBI_BASE, SBI_BASE_IMPL_ID, 0, 0, 0, 0).value, sbi.console ? " DBCN" : "",
-             sbi.time ? " TIME" : "", sbi.ipi ? " IPI" : "", sbi.rfence ? " RFENCE" : "",
-             sbi.hsm ? " HSM" : "", sbi.reset ? " SRST" : "");
+    char found[64] = "";
+    for (size_t i = 0; i < EXTENSION_COUNT; i++) {
+        struct sbi_result probe = call_base(SBI_BASE_PROBE, extensions[i].id);
+        sbi.has[i] = probe.error == 0 && probe.value != 0;
+        if (sbi.has[i]) {
+            append_name(found, sizeof(found), extensions[i].name);
+        }
+    }
+    log_line("sbi: version %ld.%ld, implementation %ld; extensions:%s", version.value >> 24,
+             version.value & 0xffffff, call_base(SBI_BASE_IMPL_ID, 0).value, found);
+}
+
+/* Whether the list's first word, of `size` characters, is this one. */
+static bool is_word(const char *word, size_t size, const char *name)
+{
+    return strlen(name) == size && strncmp(word, name, size) == 0;
+}
+
+/* False: there is no extension of that name. */
+static bool hide_one(const char *name, size_t size)
+{
+    bool all = is_word(name, size, "BASE");
+    bool known = all;
+    for (size_t i = 0; i < EXTENSION_COUNT; i++) {
+        if (all || is_word(name, size, extensions[i].name)) {
+            sbi.has[i] = false;
+            known = true;
+        }
+    }
+    sbi.base &= !all;
+    return known;
+}
+
+void sbi_hide(const char *names)
+{
+    log_line("sbi: hidden: %s", names);
+    while (*names != '\0') {
+        size_t size = 0;
+        while (names[size] != '\0' && names[size] != ',') {
+            size++;
+        }
+        if (!hide_one(names, size)) {
+            log_line("sbi: there is no extension '%.*s' to hide", (int)size, names);
+        }
+        names += size + (names[size] == ',');
+    }
+}
+
+struct sbi_machine sbi_machine(void)
+{
+    struct sbi_machine machine = { 0 };
+    if (sbi.base) {
+        machine.vendor = (uint64_t)call_base(SBI_BASE_MVENDORID, 0).value;
+        machine.architecture = (uint64_t)call_base(SBI_BASE_MARCHID, 0).value;
+        machine.implementation = (uint64_t)call_base(SBI_BASE_MIMPID, 0).value;
+    }
+    return machine;
+}
+
+/* --- Console --- */
+
+/* Writes what the debug console takes; returns how much that was. */
+static size_t write_debug_console(const char *text, size_t size)
+{
+    size_t done = 0;
+    for (unsigned tries = 0; done < size && tries < CONSOLE_RETRIES; tries++) {
+        size_t piece = size - done;
+        paddr_t base = kernel_to_phys(text + done, &piece);
+        struct sbi_result result = sbi_call(SBI_DBCN, SBI_DBCN_WRITE, piece, base, 0, 0);
+        if (result.error != 0 || result.value < 0 || (size_t)result.value > piece) {
+            break;
+        }
+        done += (size_t)result.value;
+    }
+    return done;
 }
 
 void sbi_console_write(const char *text, size_t size)
 {
-    if (!sbi.console) {
-        for (size_t i = 0; i < size; i++) {
-            sbi_call(SBI_LEGACY_PUTCHAR, 0, (unsigned char)text[i], 0, 0, 0);
-        }
-        return;
-    }
-    while (size > 0) {
-        /* "sbi_debug_console_write" wants a physical address; text lies in the image or the direct
-         * map. */
-        uintptr_t address = (uintptr_t)text;
-        paddr_t base = address >= KERNEL_BASE ? image_to_phys(text) : virt_to_phys(text);
-        struct sbi_result result = sbi_call(SBI_DBCN, 0, size, base, 0, 0);
-        if (result.error != 0) {
-            return;
-        }
-        text += result.value;
-        size -= (size_t)result.value;
+    size_t done = sbi.has[EXTENSION_DBCN] ? write_debug_console(text, size) : 0;
+    for (; done < size; done++) {
+        sbi_call(SBI_LEGACY_PUTCHAR, 0, (unsigned char)text[done], 0, 0, 0);
     }
 }
+
+/* --- Timer, interrupts and fences --- */
 
 void sbi_set_timer(uint64_t ticks)
 {
-    sbi_call(sbi.time ? SBI_TIME : SBI_LEGACY_SET_TIMER, 0, ticks, 0, 0, 0);
+    if (sbi.has[EXTENSION_TIME]) {
+        sbi_call(SBI_TIME, SBI_TIME_SET_TIMER, ticks, 0, 0, 0);
+    } else {
+        sbi_call(SBI_LEGACY_SET_TIMER, 0, ticks, 0, 0, 0);
+    }
 }
 
+/* One call for several harts: as an extension, and as SBI 0.1 has it. */
+struct hart_call {
+    enum extension extension;
+    unsigned long function;
+    unsigned long legacy;
+};
+
 /*
- * Calls an extension that takes "hart_mask, hart_mask_base" for all harts in the mask. Hart ids may
- * be far apart, so each word of 64 ids is a call of its own. Legacy calls take the address of one
- * mask of the low 64 ids.
+ * Makes the call for all harts in the mask. Hart ids may be far apart, and the extensions take a
+ * mask of 64 ids from a base on, so each such group is a call of its own. Legacy calls take the
+ * address of a mask of the low 64 ids.
  */
-static void sbi_for_harts(uint64_t indices, bool modern, unsigned long extension,
-                          unsigned long function, unsigned long arg2, unsigned long arg3)
+static void call_for_harts(const struct hart_call *call, uint64_t indices, unsigned long start,
+                           unsigned long size)
 {
     while (indices != 0) {
         hart_id_t base = ALIGN_DOWN(harts[__builtin_ctzl(indices)].arch.id, 64U);
@@ -122,45 +182,51 @@ static void sbi_for_harts(uint64_t indices, bool modern, unsigned long extension
                 indices &= ~(1UL << index);
             }
         }
-        if (modern) {
-            sbi_call(extension, function, mask, base, arg2, arg3);
+        if (sbi.has[call->extension]) {
+            sbi_call(extensions[call->extension].id, call->function, mask, base, start, size);
         } else if (base == 0) {
-            sbi_call(extension, 0, (unsigned long)&mask, arg2, arg3, 0);
+            sbi_call(call->legacy, 0, (unsigned long)&mask, start, size, 0);
         }
     }
 }
 
 void sbi_send_ipi(uint64_t hart_mask)
 {
-    sbi_for_harts(hart_mask, sbi.ipi, sbi.ipi ? SBI_IPI : SBI_LEGACY_SEND_IPI, 0, 0, 0);
+    static const struct hart_call call = { EXTENSION_IPI, SBI_IPI_SEND, SBI_LEGACY_SEND_IPI };
+    call_for_harts(&call, hart_mask, 0, 0);
 }
 
 void sbi_remote_sfence(uint64_t hart_mask, vaddr_t va, size_t size)
 {
-    sbi_for_harts(hart_mask, sbi.rfence, sbi.rfence ? SBI_RFENCE : SBI_LEGACY_REMOTE_SFENCE, 1, va,
-                  size);
+    static const struct hart_call call = { EXTENSION_RFENCE, SBI_RFENCE_SFENCE,
+                                           SBI_LEGACY_REMOTE_SFENCE };
+    call_for_harts(&call, hart_mask, va, size);
 }
 
 void sbi_remote_fence_i(uint64_t hart_mask)
 {
-    sbi_for_harts(hart_mask, sbi.rfence, sbi.rfence ? SBI_RFENCE : SBI_LEGACY_REMOTE_FENCE_I, 0, 0,
-                  0);
+    static const struct hart_call call = { EXTENSION_RFENCE, SBI_RFENCE_FENCE_I,
+                                           SBI_LEGACY_REMOTE_FENCE_I };
+    call_for_harts(&call, hart_mask, 0, 0);
 }
+
+/* --- Harts and the system --- */
 
 struct sbi_result sbi_hart_start(hart_id_t id, paddr_t start, uint64_t opaque)
 {
-    if (!sbi.hsm) {
+    if (!sbi.has[EXTENSION_HSM]) {
         return (struct sbi_result){ .error = SBI_ERR_NOT_SUPPORTED };
     }
-    return sbi_call(SBI_HSM, 0, id, start, opaque, 0);
+    return sbi_call(SBI_HSM, SBI_HSM_HART_START, id, start, opaque, 0);
 }
 
 void sbi_system_reset(bool reboot)
 {
-    if (sbi.reset) {
-        sbi_call(SBI_SRST, 0, reboot ? 1 : 0, 0, 0, 0);
-    }
-    if (!reboot) {
+    if (sbi.has[EXTENSION_SRST]) {
+        /* Firmware that has the extension knows best: its legacy call could only hang. */
+        sbi_call(SBI_SRST, SBI_SRST_RESET,
+                 reboot ? SBI_SRST_TYPE_COLD_REBOOT : SBI_SRST_TYPE_SHUTDOWN, 0, 0, 0);
+    } else if (!reboot) {
         sbi_call(SBI_LEGACY_SHUTDOWN, 0, 0, 0, 0, 0);
     }
 }

@@ -7,6 +7,7 @@
 #include "host/test.h"
 
 #include "kernel/devicetree.h"
+#include "kernel/isa.h"
 
 #include <libfdt.h>
 #include <stdio.h>
@@ -407,6 +408,68 @@ static void tree_of_jh7110_is_read_whole(void **state)
     check_info();
 }
 
+/* U-Boot writes how much RAM it found. */
+static void jh7110_has_2_4_or_8_gib(void **state)
+{
+    (void)state;
+    for (uint64_t gib = 2; gib <= 8; gib *= 2) {
+        struct tree tree = load("jh7110");
+        uint64_t size = gib * GIB;
+        set_cells(&tree, "/memory@40000000", "reg",
+                  (uint32_t[]){ 0, 0x40000000, (uint32_t)(size >> 32), (uint32_t)size }, 4);
+        parse_good(&tree);
+        assert_int_equal(info.memory_count, 1);
+        assert_int_equal(info.memory[0].start, 0x40000000);
+        assert_int_equal(info.memory[0].end, 0x40000000 + size);
+        check_info();
+    }
+}
+
+/* An older vendor's tree gives hart 0 an MMU that it has not, but not "okay" either. */
+static void jh7110_hart_0_is_left_alone_whatever_its_mmu_type(void **state)
+{
+    (void)state;
+    struct tree tree = load("jh7110");
+    set_string(&tree, "/cpus/cpu@0", "mmu-type", "riscv,sv39");
+    parse_good(&tree);
+    assert_int_equal(info.hart_count, 4);
+    assert_int_equal(info.harts[0].id, 1);
+    tree = load("jh7110");
+    set_string(&tree, "/cpus/cpu@0", "status", "okay");
+    parse_good(&tree);
+    assert_int_equal(info.hart_count, 4);
+    assert_int_equal(info.harts[0].id, 1);
+}
+
+/* Harts 1 and 2 of the tree have both spellings, 3 and 4 the old one. */
+static void jh7110_isa_is_read_in_either_spelling(void **state)
+{
+    (void)state;
+    static const char extensions[] = "i\0m\0a\0f\0d\0c\0zba\0zbb";
+    uint32_t isa = BOOT_ISA_REQUIRED | BOOT_ISA_F | BOOT_ISA_D | BOOT_ISA_ZBA | BOOT_ISA_ZBB;
+    struct tree tree = load("jh7110");
+    for (unsigned hart = 1; hart <= 4; hart++) {
+        char path[32];
+        snprintf(path, sizeof(path), "/cpus/cpu@%u", hart);
+        delete_property(&tree, path, "riscv,isa");
+        set_string(&tree, path, "riscv,isa-base", "rv64i");
+        set(&tree, path, "riscv,isa-extensions", extensions, sizeof(extensions));
+    }
+    parse_good(&tree);
+    assert_int_equal(info.isa_common, isa);
+    tree = load("jh7110");
+    delete_property(&tree, "/cpus/cpu@1", "riscv,isa-extensions");
+    delete_property(&tree, "/cpus/cpu@1", "riscv,isa-base");
+    delete_property(&tree, "/cpus/cpu@2", "riscv,isa-extensions");
+    delete_property(&tree, "/cpus/cpu@2", "riscv,isa-base");
+    parse_good(&tree);
+    assert_int_equal(info.isa_common, isa);
+    tree = load("jh7110");
+    set_string(&tree, "/cpus/cpu@3", "riscv,isa", "rv64imafdc"); /* one hart lacks them */
+    parse_good(&tree);
+    assert_int_equal(info.isa_common, isa & ~(BOOT_ISA_ZBA | BOOT_ISA_ZBB));
+}
+
 static void tree_itself_is_reserved(void **state)
 {
     (void)state;
@@ -723,6 +786,16 @@ static void isa_strings_are_read_in_all_spellings(void **state)
     }
 }
 
+static void isa_extensions_can_be_hidden_by_name(void **state)
+{
+    (void)state;
+    uint32_t isa = BOOT_ISA_REQUIRED | BOOT_ISA_ZBA | BOOT_ISA_ZBB | BOOT_ISA_SSTC;
+    assert_int_equal(isa_without(isa, ""), isa);
+    assert_int_equal(isa_without(isa, "zb,unknown,,sst"), isa);
+    assert_int_equal(isa_without(isa, "sstc"), isa & ~BOOT_ISA_SSTC);
+    assert_int_equal(isa_without(isa, "zba,Zbb,"), isa & ~(BOOT_ISA_ZBA | BOOT_ISA_ZBB));
+}
+
 static void tree_without_a_usable_hart_is_refused(void **state)
 {
     (void)state;
@@ -1036,6 +1109,10 @@ static void tree_at_an_odd_address_is_refused(void **state)
     memmove(tree.data + 4, tree.data, size);
     assert_false(devicetree_parse(tree.data + 4, size, TREE_ADDRESS, &info, &error));
     assert_string_equal(error.text, "/: the device tree is not aligned to 8 bytes");
+    assert_int_equal(devicetree_size(tree.data + 4), size);
+    memmove(tree.data + 1, tree.data + 4, size);
+    assert_int_equal(devicetree_size(tree.data + 1), size);
+    assert_int_equal(devicetree_size(tree.data + 2), 0);
     free(tree.data);
 }
 
@@ -1201,6 +1278,9 @@ int main(void)
         cmocka_unit_test(adjacent_memory_nodes_become_one_range),
         cmocka_unit_test(tree_of_sifive_u_leaves_the_hart_without_mmu_alone),
         cmocka_unit_test(tree_of_jh7110_is_read_whole),
+        cmocka_unit_test(jh7110_has_2_4_or_8_gib),
+        cmocka_unit_test(jh7110_hart_0_is_left_alone_whatever_its_mmu_type),
+        cmocka_unit_test(jh7110_isa_is_read_in_either_spelling),
         cmocka_unit_test(tree_itself_is_reserved),
         cmocka_unit_test(bytes_beyond_the_trees_own_size_are_not_needed_nor_read),
         cmocka_unit_test(memory_is_sorted_and_trimmed_to_whole_pages),
@@ -1224,6 +1304,7 @@ int main(void)
         cmocka_unit_test(hart_is_used_only_if_enabled_with_mmu_and_isa),
         cmocka_unit_test(isa_in_the_new_spelling_wins_over_the_old),
         cmocka_unit_test(isa_strings_are_read_in_all_spellings),
+        cmocka_unit_test(isa_extensions_can_be_hidden_by_name),
         cmocka_unit_test(tree_without_a_usable_hart_is_refused),
         cmocka_unit_test(timebase_may_be_in_the_cpu_nodes_and_must_be_somewhere),
         cmocka_unit_test(harts_beyond_the_limit_are_left_alone_with_a_warning),

@@ -6,6 +6,7 @@
 #ifndef ARCH_HART_H
 #define ARCH_HART_H
 
+#include "arch/offsets.h"
 #include "kernel/types.h"
 
 struct context;
@@ -48,12 +49,10 @@ static inline unsigned hart_index(void)
     return arch_hart_self()->index;
 }
 
-/*
- * To be called in loops that wait for another hart. Encodes Zihintpause's pause, a no-op elsewhere.
- */
+/* To be called in loops that wait for another hart. */
 static inline void arch_relax(void)
 {
-    __asm__ volatile(".word 0x0100000f" ::: "memory");
+    __asm__ volatile(".word %0" ::"i"(ZIHINTPAUSE_PAUSE) : "memory");
 }
 
 /* Waits until an interrupt is pending and handles all that are. Interrupts stay off. */

@@ -3,30 +3,23 @@
 #define ARCH_INTERNAL_H
 
 #include "arch/context.h"
+#include "arch/sbi_call.h"
 
-/* An SBI call's result (SBI spec, "Binary Encoding"). */
-struct sbi_result {
-    long error;
-    long value;
-};
-
-/* Extensions found by sbi_init(). */
-struct sbi_features {
-    bool console; /* DBCN */
-    bool time;
-    bool ipi;
-    bool rfence;
-    bool hsm;
-    bool reset; /* SRST */
-};
-extern struct sbi_features sbi;
-
+/* SBI: through extensions that sbi_init() found, else through calls of SBI 0.1. */
 void sbi_set_timer(uint64_t ticks);
 void sbi_send_ipi(uint64_t hart_mask); /* bits are hart indices here and below */
 void sbi_remote_sfence(uint64_t hart_mask, vaddr_t va, size_t size);
 void sbi_remote_fence_i(uint64_t hart_mask);
 struct sbi_result sbi_hart_start(hart_id_t id, paddr_t start, uint64_t opaque);
+/* Returns when the firmware cannot do it. */
 void sbi_system_reset(bool reboot);
+/* Identifies the core this hart is; all 0 with SBI 0.1, which cannot tell. */
+struct sbi_machine {
+    uint64_t vendor;         /* mvendorid */
+    uint64_t architecture;   /* marchid */
+    uint64_t implementation; /* mimpid */
+};
+struct sbi_machine sbi_machine(void);
 
 /* Bits of all harts that run kernel code by now, this one left out. */
 uint64_t other_harts(void);
@@ -52,5 +45,11 @@ extern char __boot_stack_guard[], __boot_stack[], __boot_stack_top[], __data_end
 
 /* Physical address of something inside the kernel image. */
 paddr_t image_to_phys(const void *address);
+
+/*
+ * Physical address of any mapped kernel memory. *size, more than 0, is cut to what is in one piece
+ * from there on.
+ */
+paddr_t kernel_to_phys(const void *address, size_t *size);
 
 #endif

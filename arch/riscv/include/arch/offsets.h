@@ -54,4 +54,13 @@
 #define BOOT_HART  16
 #define BOOT_ENTRY 24
 
+/* struct boot_call, what calls a hart that waits in boot.S */
+#define BOOT_CALL_HART     0
+#define BOOT_CALL_ARGUMENT 8
+
+/*
+ * Zihintpause's instruction, a no-op on harts without it; the assembler would want the extension.
+ */
+#define ZIHINTPAUSE_PAUSE 0x0100000f
+
 #endif

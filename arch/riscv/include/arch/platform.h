@@ -42,6 +42,11 @@ uintptr_t map_stack(void);
 
 /* Boot: finds the SBI extensions. Before anything else of this header. */
 void sbi_init(void);
+/*
+ * Boot: treats extensions as missing, so that their fallbacks can be tried: names as sbi_init()
+ * logs them, or BASE for all, with commas between. Logs what is hidden, and names it does not know.
+ */
+void sbi_hide(const char *names);
 /* Writes to the SBI console (DBCN, or legacy putchar). Any time, from any hart. */
 void sbi_console_write(const char *text, size_t size);
 

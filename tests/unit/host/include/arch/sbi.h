@@ -1,0 +1,2 @@
+/* Numbers: the target's. */
+#include "arch/riscv/include/arch/sbi.h"

@@ -51,14 +51,14 @@ class GuestExit(GuestError):
 
 
 def qemu_command(build_dir, smp=1, memory="128M", append="", icount=False, cpu=None, machine="virt",
-                 allow_reboot=False, boot_image=None, extra=()):
+                 allow_reboot=False, kernel=None, boot_image=None, extra=()):
     """The QEMU command line, without where the serial console goes. Without `allow_reboot`, a guest's reboot ends
-    QEMU. The boot image is the build's own unless `boot_image` names another."""
+    QEMU. Kernel and boot image are the build's own unless `kernel` and `boot_image` name others."""
     command = [QEMU, "-M", machine, "-bios", "default", "-smp", str(smp), "-m", memory]
     command += ["-global", "virtio-mmio.force-legacy=off"]
     if not allow_reboot:
         command += ["-no-reboot"]
-    command += ["-kernel", os.path.join(build_dir, "ftl.elf"),
+    command += ["-kernel", kernel or os.path.join(build_dir, "ftl.elf"),
                 "-initrd", boot_image or os.path.join(build_dir, "boot.tar")]
     if append:
         command += ["-append", append]

@@ -14,13 +14,17 @@ struct object;
 
 /* Returned in a0 and a1. */
 struct call_result {
-    int64_t status; /* FTL_OK, FTL_ERR_..., or CALL_STOPPED */
+    int64_t status; /* FTL_OK, FTL_ERR_..., or one of those below */
     uint64_t value; /* on success */
 };
 
-/* Status inside the kernel only: the thread does not return to its process now. It is what
- * thread_wait_commit() returned, and so do calls marked slow alone. */
-#define CALL_STOPPED 1
+/*
+ * Status inside the kernel only, together with sched_request(): the thread does not return to its
+ * process now. It stops, as thread_wait_commit() said (in calls marked slow alone); or it returns
+ * FTL_OK after those that wait for its hart and are not less urgent.
+ */
+#define CALL_STOPPED  1
+#define CALL_GAVE_WAY 2
 
 typedef struct call_result (*call_fn)(unsigned long a0, unsigned long a1, unsigned long a2,
                                       unsigned long a3, unsigned long a4, unsigned long a5);

@@ -19,13 +19,15 @@ struct hart {
     struct thread *current;
     struct thread *handed;     /* see sched_hand_over(); NULL: none */
     struct thread *killed;     /* stopped by the fast path, to be queued again; NULL: none */
+    uint64_t bit;              /* 1 << arch.index; fixed */
     bool online;               /* read by all */
     uint32_t ipi;              /* IPI_ bits, set by other harts, atomic */
     struct run_queue queue;    /* its lock lets others in */
     struct timer_queue timers; /* its lock lets others in */
     uint8_t priority;          /* the current thread's, or the last one's; read by all */
-    nsec_t slice_end; /* of the current thread's time slice; FTL_TIME_INFINITE while nobody waits */
-    nsec_t run_start; /* when the current thread was put on, or the last one was taken off */
+    /* of the current thread's time slice; FTL_TIME_INFINITE while nobody waits; read by all */
+    nsec_t slice_end;
+    nsec_t run_start;   /* when the current thread was put on, or the last one was taken off */
     nsec_t timer_armed; /* deadline given to timer_set() */
     nsec_t idle_time;   /* hart_idle_time() knows how to read it; by all */
     uint64_t switches;  /* threads put on; read by all */

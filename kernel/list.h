@@ -40,11 +40,19 @@ static inline void list_push_back(struct list *head, struct list *node)
     list_insert_between(node, head->prev, head);
 }
 
+/* Takes the node out; what it holds afterwards means nothing. */
+static inline void list_unlink(struct list *node)
+{
+    struct list *prev = node->prev;
+    struct list *next = node->next;
+    prev->next = next;
+    next->prev = prev;
+}
+
 /* Takes the node out and leaves it empty, so that removing it again does nothing. */
 static inline void list_remove(struct list *node)
 {
-    node->prev->next = node->next;
-    node->next->prev = node->prev;
+    list_unlink(node);
     list_init(node);
 }
 

@@ -14,8 +14,6 @@
 #include "kernel/thread.h"
 #include "mm/vmspace.h"
 
-#define YIELDED 0 /* the end of a slice that its thread gave up */
-
 struct hart harts[MAX_HARTS];
 unsigned hart_count;
 
@@ -23,6 +21,7 @@ static uint64_t idle; /* bits are hart indices; atomic */
 
 void sched_init_hart(struct hart *hart)
 {
+    hart->bit = 1UL << hart->arch.index;
     spin_init(&hart->queue.lock, LOCK_RUN_QUEUE);
     for (size_t i = 0; i < PRIORITY_COUNT; i++) {
         list_init(&hart->queue.ready[i]);
@@ -35,11 +34,6 @@ void sched_init_hart(struct hart *hart)
 uint64_t sched_idle_mask(void)
 {
     return __atomic_load_n(&idle, __ATOMIC_SEQ_CST);
-}
-
-static uint64_t hart_bit(const struct hart *hart)
-{
-    return 1UL << hart->arch.index;
 }
 
 uint64_t harts_online(void)
@@ -58,7 +52,7 @@ static uint64_t affinity_of(const struct thread *thread)
 
 static bool may_run_on(const struct thread *thread, const struct hart *hart)
 {
-    return (affinity_of(thread) & hart_bit(hart)) != 0;
+    return (affinity_of(thread) & hart->bit) != 0;
 }
 
 /* Of those the thread may run on: the one it ran on last, or one that idles. */
@@ -67,8 +61,8 @@ static struct hart *choose_hart(const struct thread *thread)
     uint64_t allowed = affinity_of(thread);
     struct hart *last = &harts[thread->hart];
     uint64_t idle_now = sched_idle_mask() & allowed;
-    if ((allowed & hart_bit(last)) != 0) {
-        if (idle_now == 0 || (idle_now & hart_bit(last)) != 0) {
+    if ((allowed & last->bit) != 0) {
+        if (idle_now == 0 || (idle_now & last->bit) != 0) {
             return last;
         }
         if (last == hart_self() && last->current == NULL) {
@@ -91,14 +85,13 @@ static void push(struct run_queue *queue, struct thread *thread, unsigned priori
 static void take_out(struct run_queue *queue, struct thread *thread)
 {
     unsigned priority = thread->queue_priority;
-    list_remove(&thread->queue_link);
+    list_unlink(&thread->queue_link);
     __atomic_store_n(&thread->queue, NO_QUEUE, __ATOMIC_RELAXED);
-    queue->length--;
-    if (list_empty(&queue->ready[priority])) {
-        __atomic_store_n(&queue->present, queue->present & ~(1U << priority), __ATOMIC_RELAXED);
-    }
-    if (queue->length == 0) {
+    if (--queue->length == 0) {
+        __atomic_store_n(&queue->present, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&queue->wanted_by, 0, __ATOMIC_RELAXED);
+    } else if (list_empty(&queue->ready[priority])) {
+        __atomic_store_n(&queue->present, queue->present & ~(1U << priority), __ATOMIC_RELAXED);
     }
 }
 
@@ -113,7 +106,7 @@ static unsigned highest(uint32_t priorities, const struct run_queue *queue)
 }
 
 /* The first thread of the highest priority that this hart may run, taken out; NULL: none. */
-static struct thread *pop_for(const struct hart *hart, struct run_queue *queue)
+static inline struct thread *pop_for(const struct hart *hart, struct run_queue *queue)
 {
     for (uint32_t left = queue->present; left != 0;) {
         unsigned priority = highest(left, queue);
@@ -130,11 +123,6 @@ static struct thread *pop_for(const struct hart *hart, struct run_queue *queue)
     return NULL;
 }
 
-void sched_request(void)
-{
-    arch_hart_self()->resched = true;
-}
-
 static void request_reschedule(struct hart *hart)
 {
     if (hart == hart_self()) {
@@ -144,26 +132,44 @@ static void request_reschedule(struct hart *hart)
     }
 }
 
+/* Those of the allowed harts that idle, but for this one. A hint, unless a barrier comes before. */
+static inline uint64_t idle_others(const struct hart *hart, uint64_t allowed)
+{
+    return __atomic_load_n(&idle, __ATOMIC_RELAXED) & allowed & ~hart->bit;
+}
+
 /*
  * A thread that one of these harts may run waits on a queue: wakes one that idles, not this one.
  * A memory barrier lies between that and this.
  */
 static void wake_idle_hart(uint64_t allowed)
 {
-    uint64_t others = __atomic_load_n(&idle, __ATOMIC_RELAXED) & allowed & ~hart_bit(hart_self());
+    uint64_t others = idle_others(hart_self(), allowed);
     if (unlikely(others != 0)) {
         hart_ipi(&harts[__builtin_ctzl(others)], IPI_RESCHEDULE);
     }
 }
 
 /* Makes sure this hart gets a timer interrupt by the deadline. */
-static void arm_timer(nsec_t deadline)
+static inline void arm_timer(struct hart *hart, nsec_t deadline)
 {
-    struct hart *hart = hart_self();
     if (deadline < hart->timer_armed) {
         hart->timer_armed = deadline;
         timer_set(deadline);
     }
+}
+
+/* Whether a thread of this priority waits for the hart. */
+static inline bool has_rival(const struct hart *hart, uint8_t priority)
+{
+    return (__atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED) >> priority & 1) != 0;
+}
+
+/* The current thread's slice: FTL_TIME_INFINITE for none. */
+static inline void begin_slice(struct hart *hart, nsec_t end)
+{
+    __atomic_store_n(&hart->slice_end, end, __ATOMIC_RELAXED);
+    arm_timer(hart, end);
 }
 
 /*
@@ -171,20 +177,15 @@ static void arm_timer(nsec_t deadline)
  */
 static void start_slice(struct hart *hart, nsec_t now)
 {
-    uint32_t present = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED);
-    nsec_t end =
-        (present >> hart->current->priority & 1) != 0 ? now + TIME_SLICE : FTL_TIME_INFINITE;
-    __atomic_store_n(&hart->slice_end, end, __ATOMIC_RELAXED);
-    if (end != FTL_TIME_INFINITE) {
-        arm_timer(end);
-    }
+    bool rival = has_rival(hart, hart->current->priority);
+    begin_slice(hart, rival ? now + TIME_SLICE : FTL_TIME_INFINITE);
 }
 
 /*
  * Puts the thread on the hart's queue, unless it may not run there, any more. Who changes priority
  * or affinity looks at `queue` afterwards: either it finds the thread here, or this the change.
  */
-static bool put_on_queue(struct hart *hart, struct thread *thread, uint8_t *priority)
+static inline bool put_on_queue(struct hart *hart, struct thread *thread, uint8_t *priority)
 {
     spin_lock(&hart->queue.lock);
     __atomic_store_n(&thread->queue, (uint8_t)hart->arch.index, __ATOMIC_RELAXED);
@@ -200,10 +201,10 @@ static bool put_on_queue(struct hart *hart, struct thread *thread, uint8_t *prio
     return fits;
 }
 
-/* A thread of this priority, which these harts may run, has come to this hart's queue. */
-static void announce_here(struct hart *hart, uint8_t priority, uint64_t allowed)
+/* See announce_here(): what is rare. */
+static __attribute__((noinline)) void announce_here_rarely(struct hart *hart, uint8_t priority,
+                                                           uint64_t allowed)
 {
-    memory_barrier();
     if (hart->current == NULL) {
         /* About to look at its queue, where one that no other hart may run may come first. */
         if (__atomic_load_n(&hart->queue.length, __ATOMIC_RELAXED) > 1) {
@@ -211,7 +212,7 @@ static void announce_here(struct hart *hart, uint8_t priority, uint64_t allowed)
         }
         return;
     }
-    wake_idle_hart(allowed); /* one that has become idle since the choice */
+    wake_idle_hart(allowed);
     if (priority > hart->priority) {
         sched_request();
     } else if (hart->slice_end == FTL_TIME_INFINITE) {
@@ -219,11 +220,24 @@ static void announce_here(struct hart *hart, uint8_t priority, uint64_t allowed)
     }
 }
 
+/* A thread of this priority, which these harts may run, has come to this hart's queue. */
+static inline void announce_here(struct hart *hart, uint8_t priority, uint64_t allowed)
+{
+    memory_barrier();
+    /* A hart that has become idle since the choice is to have it. */
+    if (unlikely(hart->current == NULL) || unlikely(idle_others(hart, allowed) != 0) ||
+        unlikely(priority > hart->priority)) {
+        announce_here_rarely(hart, priority, allowed);
+    } else if (priority == hart->priority && hart->slice_end == FTL_TIME_INFINITE) {
+        begin_slice(hart, time_now() + TIME_SLICE);
+    }
+}
+
 /* The same for another hart: sees to it that it looks, unless it will anyway. */
 static void announce_there(struct hart *hart, uint8_t priority, uint64_t allowed)
 {
     memory_barrier();
-    if ((sched_idle_mask() & hart_bit(hart)) != 0) {
+    if ((sched_idle_mask() & hart->bit) != 0) {
         hart_ipi(hart, IPI_RESCHEDULE);
         return;
     }
@@ -257,8 +271,8 @@ void sched_enqueue(struct thread *thread)
     uint8_t priority;
     thread->state = THREAD_READY;
     /* What choose_hart() mostly comes to: it ran here last, and no other hart could have it now. */
-    if (thread->hart == hart->arch.index && (sched_idle_mask() & allowed & ~hart_bit(hart)) == 0 &&
-        put_on_queue(hart, thread, &priority)) {
+    if (likely(thread->hart == hart->arch.index) && likely(idle_others(hart, allowed) == 0) &&
+        likely(put_on_queue(hart, thread, &priority))) {
         announce_here(hart, priority, allowed);
     } else {
         enqueue_anywhere(thread);
@@ -299,10 +313,11 @@ void sched_update(struct thread *thread)
     }
 }
 
-static struct thread *take_from(struct hart *victim, const struct hart *hart)
+/* A thread of the victim's queue for the hart; NULL: none. */
+static inline struct thread *take_from(struct hart *victim, const struct hart *hart)
 {
     struct run_queue *queue = &victim->queue;
-    if ((__atomic_load_n(&queue->wanted_by, __ATOMIC_RELAXED) & hart_bit(hart)) == 0) {
+    if ((__atomic_load_n(&queue->wanted_by, __ATOMIC_RELAXED) & hart->bit) == 0) {
         return NULL;
     }
     spin_lock(&queue->lock);
@@ -333,8 +348,9 @@ static struct thread *take_next(struct hart *hart)
 
 void sched_add_timer(struct timer *timer, nsec_t deadline)
 {
-    timer_add(&hart_self()->timers, timer, deadline);
-    arm_timer(deadline);
+    struct hart *hart = hart_self();
+    timer_add(&hart->timers, timer, deadline);
+    arm_timer(hart, deadline);
 }
 
 void sched_timer_interrupt(void)
@@ -354,7 +370,7 @@ void sched_timer_interrupt(void)
 void hart_ipi(struct hart *hart, uint32_t bits)
 {
     __atomic_fetch_or(&hart->ipi, bits, __ATOMIC_SEQ_CST);
-    hart_send_ipi(hart_bit(hart));
+    hart_send_ipi(hart->bit);
 }
 
 void hart_handle_ipi(void)
@@ -381,15 +397,16 @@ static uint64_t wanted_anywhere(void)
 static __attribute__((noinline)) struct thread *wait_for_thread(struct hart *hart)
 {
     vmspace_activate(NULL);
+    __atomic_store_n(&hart->slice_end, FTL_TIME_INFINITE, __ATOMIC_RELAXED);
     __atomic_store_n(&hart->idle_time, ~(hart->run_start - hart->idle_time), __ATOMIC_RELAXED);
-    __atomic_fetch_or(&idle, hart_bit(hart), __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&idle, hart->bit, __ATOMIC_SEQ_CST);
     struct thread *thread = take_next(hart);
     while (thread == NULL) {
         spin_assert_none_held(); /* an interrupt takes any */
         hart_wait_for_interrupt();
         thread = take_next(hart);
     }
-    __atomic_fetch_and(&idle, ~hart_bit(hart), __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(&idle, ~hart->bit, __ATOMIC_SEQ_CST);
     /* who enqueued may have woken this hart, which has one now */
     wake_idle_hart(wanted_anywhere());
     nsec_t now = time_now();
@@ -398,62 +415,68 @@ static __attribute__((noinline)) struct thread *wait_for_thread(struct hart *har
     return thread;
 }
 
-static void stop_current(struct hart *hart, struct thread *thread)
+/* The thread's FP registers are saved. */
+static inline void stop_current(struct hart *hart, struct thread *thread)
 {
     nsec_t now = time_now();
-    context_deactivate(&thread->context);
+    hart->arch.context = NULL;
     /* In this order, for thread_cpu_time(). */
     __atomic_store_n(&hart->current, NULL, __ATOMIC_RELAXED);
     __atomic_store_n(&thread->cpu_time, thread->cpu_time + (now - hart->run_start),
                      __ATOMIC_RELEASE);
     __atomic_store_n(&hart->run_start, now, __ATOMIC_RELEASE);
-    if (hart->handed == NULL || hart->handed->priority != hart->priority) {
-        __atomic_store_n(&hart->slice_end, FTL_TIME_INFINITE, __ATOMIC_RELAXED);
-    }
 }
 
 void sched_stop_current(void)
 {
     struct hart *hart = hart_self();
+    context_save_fpu(&hart->current->context);
     stop_current(hart, hart->current);
 }
 
-/* Stops the current thread in its call, which it prepared to: see call_finish(). */
-static void stop_in_call(struct hart *hart)
-{
-    struct thread *thread = hart->current;
-    if (__atomic_load_n(&thread->wait.state, __ATOMIC_ACQUIRE) == WAIT_NOTIFIED) {
-        return; /* no sooner said than done: it goes on */
-    }
-    stop_current(hart, thread);
-    thread->state = THREAD_STOPPED;
-    uint32_t expected = WAIT_PREPARING;
-    if (!__atomic_compare_exchange_n(&thread->wait.state, &expected, WAIT_ARMED, false,
-                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-        sched_enqueue(thread);
-    }
-    /* From here on it may run elsewhere, or be gone. */
-}
-
-static void run(struct hart *hart, struct thread *thread)
+/*
+ * Makes a thread that is on no queue the current one of a hart that runs nothing, within a new time
+ * slice or in the same one as the thread before. Returns whether that is all there is to do before
+ * it returns to its process; if not, finish_start() comes first.
+ */
+static inline bool start(struct hart *hart, struct thread *thread, bool same_slice)
 {
     uint8_t queue_priority = thread->queue_priority;
+    nsec_t slice_end = same_slice ? hart->slice_end : FTL_TIME_INFINITE;
+    __atomic_store_n(&hart->slice_end, slice_end, __ATOMIC_RELAXED);
+    hart->arch.resched = false;
     thread->state = THREAD_RUNNING;
     __atomic_store_n(&hart->current, thread, __ATOMIC_RELAXED);
     __atomic_store_n(&thread->hart, hart->arch.index, __ATOMIC_RELAXED);
-    /* sched_update() and thread_kill() find it here, or what they did is seen from here on. */
+    /*
+     * sched_update() and thread_kill() find it here, or what they did is seen from here on; who
+     * puts a rival on the queue finds that there is no slice, or the rival is seen.
+     */
     memory_barrier();
     uint8_t priority = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
     __atomic_store_n(&hart->priority, priority, __ATOMIC_RELAXED);
-    if (unlikely(priority < queue_priority || !may_run_on(thread, hart))) {
+    if (unlikely(priority < queue_priority) || unlikely(!may_run_on(thread, hart))) {
         sched_request();
     }
     hart->switches++;
+    hart->arch.context = &thread->context;
+    if (slice_end == FTL_TIME_INFINITE && has_rival(hart, priority)) {
+        slice_end = hart->run_start + TIME_SLICE;
+        __atomic_store_n(&hart->slice_end, slice_end, __ATOMIC_RELAXED);
+    }
+    return likely(thread->process->vmspace == hart->arch.vmspace) &&
+           likely(thread->context.fpu == NULL) && likely(slice_end >= hart->timer_armed) &&
+           likely(thread->wait.resume == NULL) &&
+           likely(__atomic_load_n(&thread->kill, __ATOMIC_RELAXED) == 0) &&
+           likely(!hart->arch.resched);
+}
+
+static void finish_start(struct hart *hart)
+{
+    struct thread *thread = hart->current;
     vmspace_activate(thread->process->vmspace);
     context_activate(&thread->context);
-    if (hart->slice_end == FTL_TIME_INFINITE) {
-        start_slice(hart, hart->run_start);
-    }
+    arm_timer(hart, hart->slice_end);
 }
 
 /* Takes back that a thread is to have this hart next: it goes to a queue. */
@@ -471,7 +494,6 @@ static struct thread *take_handed(struct hart *hart)
     uint8_t priority = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
     uint32_t present = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED);
     if (present >> priority > 1 || !may_run_on(thread, hart)) {
-        __atomic_store_n(&hart->slice_end, FTL_TIME_INFINITE, __ATOMIC_RELAXED);
         decline_handed(hart);
         return NULL;
     }
@@ -490,14 +512,25 @@ static struct thread *choose_thread(struct hart *hart)
     return thread != NULL ? thread : wait_for_thread(hart);
 }
 
+/* Puts a thread that ran here at the end of this hart's queue, or of one that it may run on. */
+static void put_here(struct hart *hart, struct thread *thread)
+{
+    uint8_t priority;
+    if (!put_on_queue(hart, thread, &priority)) {
+        sched_enqueue(thread);
+    }
+}
+
 /* Puts the current thread at the end of the other hart's queue, or of one that it may run on. */
 static void put_back(struct hart *hart, struct hart *other)
 {
     struct thread *thread = hart->current;
-    uint8_t priority;
+    context_save_fpu(&thread->context);
     stop_current(hart, thread);
     thread->state = THREAD_READY;
-    if (other != hart || !put_on_queue(hart, thread, &priority)) {
+    if (other == hart) {
+        put_here(hart, thread);
+    } else {
         __atomic_store_n(&thread->hart, other->arch.index, __ATOMIC_RELAXED);
         sched_enqueue(thread);
     }
@@ -525,14 +558,14 @@ static struct hart *least_busy(struct hart *hart, const struct thread *thread)
 }
 
 /* Puts the current thread back on a queue when one that waits here should go first. */
-static void reconsider(struct hart *hart)
+static __attribute__((noinline)) void reconsider(struct hart *hart)
 {
     const struct thread *current = hart->current;
     uint8_t priority = __atomic_load_n(&current->priority, __ATOMIC_RELAXED);
     uint32_t rivals = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED) >> priority;
     nsec_t slice_end = hart->slice_end;
     __atomic_store_n(&hart->priority, priority, __ATOMIC_RELAXED);
-    if (!may_run_on(current, hart) || (rivals == 1 && slice_end == YIELDED)) {
+    if (!may_run_on(current, hart)) {
         put_back(hart, hart);
     } else if (rivals > 1 || (rivals == 1 && slice_end <= time_now())) {
         put_back(hart, least_busy(hart, current));
@@ -546,13 +579,50 @@ static void reconsider(struct hart *hart)
     }
 }
 
+static __attribute__((noinline)) void start_any(struct hart *hart)
+{
+    start(hart, choose_thread(hart), false);
+    finish_start(hart);
+}
+
+/*
+ * Stops the current thread in its call, which it prepared to: see call_finish(). Its FP registers
+ * are saved. False: it goes on, as it was notified already, or will on whatever hart, as it was at
+ * the last moment.
+ */
+static inline bool stop_in_call(struct hart *hart, struct thread *thread)
+{
+    if (unlikely(__atomic_load_n(&thread->wait.state, __ATOMIC_ACQUIRE) == WAIT_NOTIFIED)) {
+        return false;
+    }
+    stop_current(hart, thread);
+    thread->state = THREAD_STOPPED;
+    /* From here on it may run elsewhere, or be gone. */
+    return likely(__atomic_exchange_n(&thread->wait.state, WAIT_ARMED, __ATOMIC_SEQ_CST) !=
+                  WAIT_NOTIFIED);
+}
+
+/*
+ * After stop_in_call() has said that the thread goes on: wakes it if it was stopped all the same,
+ * by its hart alone, since who notified it saw that it was not.
+ */
+static void resume_in_call(struct hart *hart, struct thread *thread)
+{
+    if (hart->current == NULL) {
+        thread_notify(thread);
+    }
+}
+
 /* Goes on with the call in which the current thread stopped; it may stop again. */
 static __attribute__((noinline)) void go_on_with_call(struct hart *hart)
 {
     struct thread *thread = hart->current;
     struct call_result result = thread_finish_wait(thread);
     if (result.status == CALL_STOPPED) {
-        stop_in_call(hart);
+        context_save_fpu(&thread->context);
+        if (!stop_in_call(hart, thread)) {
+            resume_in_call(hart, thread);
+        }
     } else {
         context_set_result(&thread->context, result.status, result.value);
     }
@@ -572,8 +642,7 @@ static inline bool has_to_do(struct hart *hart)
 {
     struct thread *thread = hart->current;
     if (thread == NULL) {
-        hart->arch.resched = false;
-        run(hart, choose_thread(hart));
+        start_any(hart);
     } else if (unlikely(__atomic_load_n(&thread->kill, __ATOMIC_RELAXED) != 0)) {
         end_current(hart);
     } else if (thread->wait.resume != NULL) {
@@ -598,37 +667,145 @@ struct context *sched_resume(void)
     return &hart->current->context;
 }
 
-/* The common end of a call that stopped: a thread of this hart's queue or one that was handed it is
- * next. */
-static inline bool run_at_hand(struct hart *hart)
+/*
+ * The ends of calls after which another thread is next. The usual way through each is one function
+ * that calls none, so that it stores few registers; what is rare is left to these.
+ */
+static __attribute__((noinline)) struct context *finish_start_and_resume(struct hart *hart)
 {
-    struct thread *next = hart->handed != NULL ? take_handed(hart) : take_from(hart, hart);
-    if (unlikely(next == NULL)) {
-        return false;
+    finish_start(hart);
+    return sched_resume();
+}
+
+static __attribute__((noinline)) struct context *resume_in_call_and_resume(struct hart *hart,
+                                                                           struct thread *thread)
+{
+    resume_in_call(hart, thread);
+    return sched_resume();
+}
+
+static __attribute__((noinline)) struct context *put_here_and_resume(struct hart *hart,
+                                                                     struct thread *thread)
+{
+    put_here(hart, thread);
+    return sched_resume();
+}
+
+/* Goes on with a thread that was at hand. */
+static inline struct context *go_on_with(struct hart *hart, struct thread *thread, bool same_slice)
+{
+    if (unlikely(!start(hart, thread, same_slice))) {
+        return finish_start_and_resume(hart);
     }
-    hart->arch.resched = false;
-    run(hart, next);
-    return next->wait.resume == NULL && __atomic_load_n(&next->kill, __ATOMIC_RELAXED) == 0 &&
-           !hart->arch.resched;
+    spin_assert_none_held();
+    return &thread->context;
+}
+
+static __attribute__((noinline)) struct context *go_on_with_and_wake(struct hart *hart,
+                                                                     struct thread *thread)
+{
+    wake_idle_hart(__atomic_load_n(&hart->queue.wanted_by, __ATOMIC_RELAXED));
+    return go_on_with(hart, thread, false);
+}
+
+/* Goes on with the thread that was handed this hart. */
+static __attribute__((noinline)) struct context *go_on_with_handed(struct hart *hart)
+{
+    struct thread *next = take_handed(hart);
+    if (unlikely(next == NULL)) {
+        return sched_resume();
+    }
+    return go_on_with(hart, next, next->queue_priority == hart->priority);
+}
+
+/* The current thread stops in its call. */
+static __attribute__((noinline)) struct context *finish_stopped(struct hart *hart)
+{
+    struct thread *thread = hart->current;
+    if (unlikely(!stop_in_call(hart, thread))) {
+        return resume_in_call_and_resume(hart, thread);
+    }
+    if (hart->handed != NULL) {
+        return go_on_with_handed(hart);
+    }
+    struct thread *next = take_from(hart, hart);
+    return likely(next != NULL) ? go_on_with(hart, next, false) : sched_resume();
+}
+
+/*
+ * The current thread goes to the end of its priority's list on this hart, and the first there that
+ * may run here off it: neither list nor queue becomes empty. NULL: it is not so simple, and the
+ * thread, which is current no more, on no queue.
+ */
+static inline struct thread *rotate(struct hart *hart, struct thread *thread)
+{
+    struct run_queue *queue = &hart->queue;
+    struct thread *next = NULL;
+    spin_lock(&queue->lock);
+    __atomic_store_n(&thread->queue, (uint8_t)hart->arch.index, __ATOMIC_RELAXED);
+    memory_barrier(); /* see put_on_queue() */
+    uint8_t priority = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
+    uint64_t affinity = affinity_of(thread);
+    struct list *ready = &queue->ready[priority];
+    struct thread *first = LIST_ENTRY(ready->next, struct thread, queue_link);
+    if (likely(queue->present >> priority == 1) && likely((affinity & hart->bit) != 0) &&
+        likely(may_run_on(first, hart))) {
+        next = first;
+        list_unlink(&next->queue_link);
+        __atomic_store_n(&next->queue, NO_QUEUE, __ATOMIC_RELAXED);
+        thread->queue_priority = priority;
+        list_push_back(ready, &thread->queue_link);
+        __atomic_store_n(&queue->wanted_by, queue->wanted_by | affinity, __ATOMIC_RELAXED);
+    } else {
+        __atomic_store_n(&thread->queue, NO_QUEUE, __ATOMIC_RELAXED);
+    }
+    spin_unlock(&queue->lock);
+    return next;
+}
+
+/* The current thread, whose call is over, lets those go first that wait here. */
+static __attribute__((noinline)) struct context *finish_gave_way(struct hart *hart)
+{
+    struct thread *thread = hart->current;
+    context_set_result(&thread->context, FTL_OK, 0);
+    stop_current(hart, thread);
+    thread->state = THREAD_READY;
+    struct thread *next = rotate(hart, thread);
+    if (unlikely(next == NULL)) {
+        return put_here_and_resume(hart, thread);
+    }
+    memory_barrier();
+    if (unlikely(idle_others(hart, hart->queue.wanted_by) != 0)) {
+        return go_on_with_and_wake(hart, next);
+    }
+    return go_on_with(hart, next, false);
+}
+
+/* The end of a call, with its thread's FP registers saved if it may leave the hart. */
+static inline struct context *finish(struct hart *hart, struct call_result result)
+{
+    if (likely(result.status == CALL_STOPPED)) {
+        return finish_stopped(hart);
+    }
+    if (result.status == CALL_GAVE_WAY) {
+        return finish_gave_way(hart);
+    }
+    context_set_result(&hart->current->context, result.status, result.value);
+    return sched_resume();
+}
+
+static __attribute__((noinline)) struct context *save_fpu_and_finish(struct call_result result)
+{
+    struct hart *hart = hart_self();
+    context_store_fpu(&hart->current->context);
+    return finish(hart, result);
 }
 
 struct context *call_finish(struct call_result result)
 {
     struct hart *hart = hart_self();
-    if (result.status != CALL_STOPPED) {
-        context_set_result(&hart->current->context, result.status, result.value);
-        return sched_resume();
+    if (unlikely(hart->current->context.fpu != NULL)) {
+        return save_fpu_and_finish(result);
     }
-    stop_in_call(hart);
-    if (likely(hart->current == NULL) && run_at_hand(hart)) {
-        spin_assert_none_held();
-        return &hart->current->context;
-    }
-    return sched_resume();
-}
-
-void sched_give_way(void)
-{
-    __atomic_store_n(&hart_self()->slice_end, YIELDED, __ATOMIC_RELAXED);
-    sched_request();
+    return finish(hart, result);
 }

@@ -6,6 +6,8 @@
 #ifndef KERNEL_SCHED_H
 #define KERNEL_SCHED_H
 
+#include "arch/hart.h"
+
 #include "kernel/call.h"
 #include "kernel/list.h"
 #include "kernel/spinlock.h"
@@ -68,11 +70,11 @@ void sched_stop_current(void);
  */
 void sched_hand_over(struct thread *thread);
 
-/* The current thread's slice is over when others wait: they go first. */
-void sched_give_way(void);
-
 /* Before this hart returns to a process, the scheduler is to look who should run. */
-void sched_request(void);
+static inline void sched_request(void)
+{
+    arch_hart_self()->resched = true;
+}
 
 /* A timer interrupt: expires deadlines, ends the time slice. */
 void sched_timer_interrupt(void);

@@ -18,6 +18,13 @@ void thread_init(void)
     slab_cache_init(&thread_cache, "thread", sizeof(struct thread), _Alignof(struct thread));
 }
 
+static void wait_expired(struct timer *timer)
+{
+    struct thread *thread = CONTAINER_OF(timer, struct thread, wait.timer);
+    thread->wait.timed_out = true;
+    thread_notify(thread);
+}
+
 struct thread *thread_create(struct process *process, vaddr_t entry, uint64_t argument,
                              vaddr_t stack, vaddr_t tls, ftl_status_t *status)
 {
@@ -39,6 +46,7 @@ struct thread *thread_create(struct process *process, vaddr_t entry, uint64_t ar
     list_init(&thread->loan.link);
     thread->affinity = UINT64_MAX;
     thread->hart = hart_index();
+    thread->wait.timer.expire = wait_expired;
 
     *status = FTL_ERR_BAD_STATE;
     spin_lock(&process->lock);
@@ -172,83 +180,11 @@ void thread_kill(struct thread *thread)
     }
 }
 
-static void wait_expired(struct timer *timer)
-{
-    struct thread *thread = CONTAINER_OF(timer, struct thread, wait.timer);
-    thread->wait.timed_out = true;
-    thread_notify(thread);
-}
-
-struct wait *thread_wait_begin(struct call_result (*resume)(struct thread *thread),
-                               void (*cleanup)(struct thread *thread))
-{
-    struct thread *thread = thread_current();
-    struct wait *wait = &thread->wait;
-    ASSERT(wait->timer.queue == NULL);
-    wait->timed_out = false;
-    wait->timer.expire = wait_expired;
-    wait->resume = resume;
-    wait->cleanup = cleanup;
-    __atomic_store_n(&wait->state, WAIT_PREPARING, __ATOMIC_SEQ_CST);
-    /* thread_kill() sets the flag before it looks at the state. */
-    if (__atomic_load_n(&thread->kill, __ATOMIC_SEQ_CST) != 0) {
-        thread_notify(thread);
-    }
-    return wait;
-}
-
-struct call_result thread_wait_commit(nsec_t deadline)
-{
-    if (deadline != FTL_TIME_INFINITE) {
-        sched_add_timer(&thread_current()->wait.timer, deadline);
-    }
-    sched_request();
-    return call_stopped();
-}
-
-/* Whether this wakes the thread, which is stopped: then it is the caller's to put on a hart. */
-static bool take_stopped(struct thread *thread)
-{
-    return __atomic_exchange_n(&thread->wait.state, WAIT_NOTIFIED, __ATOMIC_SEQ_CST) == WAIT_ARMED;
-}
-
 void thread_notify(struct thread *thread)
 {
-    if (take_stopped(thread)) {
+    if (thread_take_stopped(thread)) {
         sched_enqueue(thread);
     }
-}
-
-/* The same; whether the thread's call is over with this result. */
-static bool take_completed(struct thread *thread, struct call_result result, bool *taken)
-{
-    *taken = take_stopped(thread);
-    if (!*taken || __atomic_load_n(&thread->wait.timer.queue, __ATOMIC_ACQUIRE) != NULL) {
-        return false;
-    }
-    thread->wait.resume = NULL;
-    context_set_result(&thread->context, result.status, result.value);
-    return true;
-}
-
-bool thread_complete(struct thread *thread, struct call_result result)
-{
-    bool taken;
-    bool completed = take_completed(thread, result, &taken);
-    if (taken) {
-        sched_enqueue(thread);
-    }
-    return completed;
-}
-
-bool thread_complete_and_hand_over(struct thread *thread, struct call_result result)
-{
-    bool taken;
-    bool completed = take_completed(thread, result, &taken);
-    if (taken) {
-        sched_hand_over(thread);
-    }
-    return completed;
 }
 
 static void abandon_wait(struct thread *thread)

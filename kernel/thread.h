@@ -207,19 +207,61 @@ void thread_lend_priority(struct thread *lender, struct thread *server);
 /* Ends the loan, if there is one. */
 void thread_return_priority(struct thread *lender);
 
+/* Wakes the thread if it is or is about to be stopped. By those it registered with, while the
+ * registration holds. */
+void thread_notify(struct thread *thread);
+
 /*
  * Stopping the current thread in a call, in this order: thread_wait_begin(), registering with what
  * will notify it, thread_wait_commit(), whose result the call must return. The thread stops after
  * that (call_finish()), unless it has been notified by then. With a deadline of FTL_TIME_INFINITE
  * there is none.
  */
-struct wait *thread_wait_begin(struct call_result (*resume)(struct thread *thread),
-                               void (*cleanup)(struct thread *thread));
-struct call_result thread_wait_commit(nsec_t deadline);
+static inline struct wait *thread_wait_begin(struct call_result (*resume)(struct thread *thread),
+                                             void (*cleanup)(struct thread *thread))
+{
+    struct thread *thread = thread_current();
+    struct wait *wait = &thread->wait;
+    ASSERT(wait->resume == NULL && wait->timer.queue == NULL);
+    wait->timed_out = false;
+    wait->resume = resume;
+    wait->cleanup = cleanup;
+    __atomic_exchange_n(&wait->state, WAIT_PREPARING, __ATOMIC_SEQ_CST);
+    /* thread_kill() sets the flag before it looks at the state. */
+    if (unlikely(__atomic_load_n(&thread->kill, __ATOMIC_SEQ_CST) != 0)) {
+        thread_notify(thread);
+    }
+    return wait;
+}
 
-/* Wakes the thread if it is or is about to be stopped. By those it registered with, while the
- * registration holds. */
-void thread_notify(struct thread *thread);
+static inline struct call_result thread_wait_commit(nsec_t deadline)
+{
+    if (deadline != FTL_TIME_INFINITE) {
+        sched_add_timer(&thread_current()->wait.timer, deadline);
+    }
+    sched_request();
+    return call_stopped();
+}
+
+/* For the functions here: whether this wakes the thread, which is stopped. Then it is the caller's
+ * to put on a hart. */
+static inline bool thread_take_stopped(struct thread *thread)
+{
+    return __atomic_exchange_n(&thread->wait.state, WAIT_NOTIFIED, __ATOMIC_SEQ_CST) == WAIT_ARMED;
+}
+
+/* The same; whether the thread's call is over with this result. */
+static inline bool thread_take_completed(struct thread *thread, struct call_result result,
+                                         bool *taken)
+{
+    *taken = thread_take_stopped(thread);
+    if (!*taken || __atomic_load_n(&thread->wait.timer.queue, __ATOMIC_ACQUIRE) != NULL) {
+        return false;
+    }
+    thread->wait.resume = NULL;
+    context_set_result(&thread->context, result.status, result.value);
+    return true;
+}
 
 /*
  * The same for who has taken the thread's registration away, and could say what its call returns:
@@ -231,8 +273,25 @@ void thread_notify(struct thread *thread);
  * thread_complete_and_hand_over() is for calls that will stop the current thread for sure, or
  * nearly: the other goes on in its place, see sched_hand_over().
  */
-bool thread_complete(struct thread *thread, struct call_result result);
-bool thread_complete_and_hand_over(struct thread *thread, struct call_result result);
+static inline bool thread_complete(struct thread *thread, struct call_result result)
+{
+    bool taken;
+    bool completed = thread_take_completed(thread, result, &taken);
+    if (taken) {
+        sched_enqueue(thread);
+    }
+    return completed;
+}
+
+static inline bool thread_complete_and_hand_over(struct thread *thread, struct call_result result)
+{
+    bool taken;
+    bool completed = thread_take_completed(thread, result, &taken);
+    if (taken) {
+        sched_hand_over(thread);
+    }
+    return completed;
+}
 
 /* Goes on with what a thread was stopped in. Called by the scheduler with the thread current. */
 struct call_result thread_finish_wait(struct thread *thread);

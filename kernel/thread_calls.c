@@ -77,8 +77,13 @@ struct call_result sys_thread_sleep(nsec_t deadline)
 
 struct call_result sys_thread_yield(void)
 {
-    sched_give_way();
-    return call_status(FTL_OK);
+    const struct hart *hart = hart_self();
+    uint32_t present = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED);
+    if (present >> hart->current->priority == 0) {
+        return call_status(FTL_OK); /* nobody waits here who would go first */
+    }
+    sched_request();
+    return (struct call_result){ .status = CALL_GAVE_WAY };
 }
 
 struct call_result sys_thread_set_tls(vaddr_t tls)

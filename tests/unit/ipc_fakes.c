@@ -81,43 +81,21 @@ struct arch_hart *arch_hart_self(void)
     return &harts[0].arch;
 }
 
-struct wait *thread_wait_begin(struct call_result (*resume)(struct thread *thread),
-                               void (*cleanup)(struct thread *thread))
-{
-    assert_null(thread_current()->wait.resume);
-    thread_current()->wait.timed_out = false;
-    thread_current()->wait.resume = resume;
-    thread_current()->wait.cleanup = cleanup;
-    thread_current()->wait.state = WAIT_PREPARING;
-    return &thread_current()->wait;
-}
-
-struct call_result thread_wait_commit(nsec_t deadline)
-{
-    (void)deadline;
-    if (thread_current()->wait.state == WAIT_PREPARING) {
-        thread_current()->wait.state = WAIT_ARMED;
-    }
-    thread_current()->state = THREAD_STOPPED;
-    return call_stopped();
-}
-
 void thread_notify(struct thread *thread)
 {
     thread->wait.state = WAIT_NOTIFIED;
 }
 
-/* A wait may always be woken in the longer way. */
-bool thread_complete(struct thread *thread, struct call_result result)
+/* No thread ever gets further than being about to stop: so it is always woken in the longer way. */
+void sched_enqueue(struct thread *thread)
 {
-    (void)result;
-    thread_notify(thread);
-    return false;
+    (void)thread;
+    fail_msg("a thread was stopped");
 }
 
-bool thread_complete_and_hand_over(struct thread *thread, struct call_result result)
+void sched_hand_over(struct thread *thread)
 {
-    return thread_complete(thread, result);
+    sched_enqueue(thread);
 }
 
 void thread_lend_priority(struct thread *lender, struct thread *server)
@@ -154,6 +132,7 @@ static void abandon_wait(unsigned thread)
     assert_true(fake_is_stopped(thread));
     spin_assert_none_held();
     fake_switch(thread);
+    timer_cancel(&thread_current()->wait.timer);
     thread_current()->wait.resume = NULL;
     if (thread_current()->wait.cleanup != NULL) {
         thread_current()->wait.cleanup(thread_current());
@@ -203,7 +182,7 @@ struct call_result call_give_handle(struct object *object, ftl_rights_t rights)
 
 void *fake_object(ftl_handle_t handle)
 {
-    struct object *object;
+    struct object *object = NULL;
     struct handle_table *table = &process_current()->handles;
     assert_int_equal(handle_table_lookup(table, handle, OBJECT_ANY, 0, &object), FTL_OK);
     object_put(object);

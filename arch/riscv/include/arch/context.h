@@ -86,13 +86,11 @@ static inline bool context_is_loaded(const struct context *context)
 }
 
 /*
- * The active context runs on this hart no more: saves its FP registers if they were changed. Before
- * another hart may run it.
+ * Saves the active context's FP registers if they were changed: before another hart may run it.
  */
-static inline void context_deactivate(struct context *context)
+static inline void context_save_fpu(struct context *context)
 {
-    arch_hart_self()->context = NULL;
-    if (context->fpu != NULL) {
+    if (unlikely(context->fpu != NULL)) {
         context_store_fpu(context);
     }
 }

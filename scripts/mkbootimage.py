@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the boot image: an uncompressed ustar archive that depends on its files' names and contents alone.
 
-  mkbootimage.py IMAGE DIRECTORY FILE...   each FILE lies in DIRECTORY and is named relative to it
+  mkbootimage.py IMAGE DIRECTORY FILE...   each FILE lies in DIRECTORY and is named relative to it, or is NAME=PATH
 
 Files of a page and more begin at a page of the image, so that programs can be mapped as they lie there: small files
 come first, then one that fills up a page, and the sizes of large ones are rounded up with zeros.
@@ -31,7 +31,11 @@ def filler(size):
 def read_files(directory, paths):
     files = {}
     for path in paths:
-        name = os.path.relpath(path, directory)
+        name, is_named, named = path.partition("=")
+        if is_named:
+            path = named
+        else:
+            name = os.path.relpath(path, directory)
         if name.startswith(".."):
             sys.exit(f"mkbootimage.py: {path} does not lie in {directory}")
         with open(path, "rb") as file:

@@ -1,6 +1,7 @@
 """scripts/bench: runs benchmarks. Each is a module tests/bench/NAME.py with
 
-    def measure(boot): ...   # -> {metric: number}; boot(**options) is a guest.Guest that counts instructions
+    def measure(boot): ...   # -> {metric: number}; boot(**options) is a guest.Guest that counts instructions, with
+                             # the programs of tests
     TARGET = "bench_image"   # optional: what to build besides kernel and boot image, with the sources that needs
 
 and its first docstring line says what it measures. Metrics get "NAME." before their names. boot.build_dir is the
@@ -16,7 +17,7 @@ import signal
 import sys
 
 import project
-from guest import Guest, GuestError
+from guest import TESTS_IMAGE, Guest, GuestError
 
 BENCH_DIR = os.path.join(project.ROOT, "tests", "bench")
 
@@ -54,8 +55,8 @@ def main():
     arguments = parse_arguments(benchmarks())
     build_dir = arguments.build_dir or project.preset_dir(arguments.preset)
     project.setup()
-    project.build(build_dir)
-    project.require_image(build_dir)
+    project.build(build_dir, "tests_image")
+    project.require_image(build_dir, TESTS_IMAGE)
     sys.path.insert(0, BENCH_DIR)
     figures = {}
     for name in arguments.names:
@@ -63,7 +64,7 @@ def main():
         if hasattr(module, "TARGET"):
             project.setup("--bench")
             project.build(build_dir, module.TARGET)
-        boot = functools.partial(Guest, build_dir, icount=True)
+        boot = functools.partial(Guest, build_dir, icount=True, boot_image=TESTS_IMAGE)
         boot.build_dir = build_dir
         measured = module.measure(boot)
         figures.update((f"{name}.{metric}", number) for metric, number in measured.items())

@@ -20,6 +20,8 @@ import threading
 import time
 
 QEMU = "qemu-system-riscv64"
+BOOT_IMAGE = "boot.tar"
+TESTS_IMAGE = "tests.tar"  # the same with the programs of tests and benchmarks
 ESCAPES = r"(?:\x1b\[[0-9;?]*[A-Za-z])*"
 # The prompt begins a line. Redrawing it while a line is edited sends a carriage return alone before it.
 PROMPT = re.compile(r"(?:\A|(?<=\n))\r?" + ESCAPES + r"ftl> ")
@@ -51,15 +53,16 @@ class GuestExit(GuestError):
 
 
 def qemu_command(build_dir, smp=1, memory="128M", append="", icount=False, cpu=None, machine="virt",
-                 allow_reboot=False, kernel=None, boot_image=None, extra=()):
+                 allow_reboot=False, kernel=None, boot_image=BOOT_IMAGE, extra=()):
     """The QEMU command line, without where the serial console goes. Without `allow_reboot`, a guest's reboot ends
-    QEMU. Kernel and boot image are the build's own unless `kernel` and `boot_image` name others."""
+    QEMU. The kernel is the build's own unless `kernel` names another; the boot image is one of the build's, or lies
+    elsewhere."""
     command = [QEMU, "-M", machine, "-bios", "default", "-smp", str(smp), "-m", memory]
     command += ["-global", "virtio-mmio.force-legacy=off"]
     if not allow_reboot:
         command += ["-no-reboot"]
     command += ["-kernel", kernel or os.path.join(build_dir, "ftl.elf"),
-                "-initrd", boot_image or os.path.join(build_dir, "boot.tar")]
+                "-initrd", os.path.join(build_dir, boot_image)]
     if append:
         command += ["-append", append]
     if icount:

@@ -46,9 +46,9 @@ def build(build_dir, target="image"):
              "the build")
 
 
-def require_image(build_dir):
-    """Ends the script unless the build directory holds kernel and boot image."""
-    for name in ("ftl.elf", "boot.tar"):
+def require_image(build_dir, boot_image):
+    """Ends the script unless the build directory holds the kernel and this boot image."""
+    for name in ("ftl.elf", boot_image):
         if not os.path.exists(os.path.join(build_dir, name)):
             sys.exit(f"error: {os.path.join(build_dir, name)} is missing: build first")
 

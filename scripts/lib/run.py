@@ -9,7 +9,8 @@ import termios
 import time
 
 import project
-from guest import Guest, GuestError, GuestExit, GuestTimeout, die_with_parent, qemu_command
+from guest import (BOOT_IMAGE, TESTS_IMAGE, Guest, GuestError, GuestExit, GuestTimeout, die_with_parent,
+                   qemu_command)
 
 EXIT_TIMEOUT = 124  # as timeout(1)
 EXEC_TIMEOUT = 300.0
@@ -32,6 +33,7 @@ def parse_arguments(words):
                         help="feed the shell these commands, then power off with the last one's status")
     parser.add_argument("--build-dir", type=os.path.abspath, default=project.DEFAULT_BUILD_DIR, metavar="DIR",
                         help="(default: build/default)")
+    parser.add_argument("--tests", action="store_true", help="have the programs of tests and benchmarks, too")
     parser.add_argument("--no-build", action="store_true", help="boot what the build directory holds")
     parser.add_argument("--cpu", help="QEMU's -cpu, e.g. rv64,sstc=off")
     parser.add_argument("--machine", default="virt", help="QEMU's -M (default: virt)")
@@ -84,10 +86,14 @@ def commands(text):
     return parts
 
 
+def image_name(arguments):
+    return TESTS_IMAGE if arguments.tests else BOOT_IMAGE
+
+
 def qemu_options(arguments):
     extra = ["-S", "-gdb", f"tcp:127.0.0.1:{GDB_PORT}"] if arguments.gdb else []
     return {"smp": arguments.smp, "memory": arguments.mem, "append": arguments.append, "icount": arguments.icount,
-            "cpu": arguments.cpu, "machine": arguments.machine, "extra": extra}
+            "cpu": arguments.cpu, "machine": arguments.machine, "boot_image": image_name(arguments), "extra": extra}
 
 
 def run_interactive(arguments):
@@ -136,8 +142,8 @@ def main():
     arguments = parse_arguments(sys.argv[1:])
     project.setup()
     if not arguments.no_build:
-        project.build(arguments.build_dir)
-    project.require_image(arguments.build_dir)
+        project.build(arguments.build_dir, "tests_image" if arguments.tests else "image")
+    project.require_image(arguments.build_dir, image_name(arguments))
     if arguments.commands is None:
         if arguments.gdb:
             print(f"waiting for a debugger: scripts/gdb --build-dir {os.path.relpath(arguments.build_dir)}",

@@ -4,6 +4,8 @@ All figures come from the shell: `uptime`, `mem`, and `ps`, where `init` is the 
 """
 import re
 
+from guest import BOOT_IMAGE
+
 KIB = 1024
 FIRMWARE_BOOTS = 5
 
@@ -27,7 +29,7 @@ def firmware_instructions(boot, smp):
     """The least of several boots: QEMU counts the host's time as well until its virtual processors get going."""
     counts = []
     for _ in range(FIRMWARE_BOOTS):
-        with boot(smp=smp) as guest:
+        with boot(smp=smp, boot_image=BOOT_IMAGE) as guest:
             counts.append(read_uptime(guest)[0])
     return min(counts)
 
@@ -36,7 +38,7 @@ def measure(boot):
     figures = {}
     for smp in (1, 4):
         figures[f"firmware_instructions.smp{smp}"] = firmware_instructions(boot, smp)
-        with boot(smp=smp) as guest:
+        with boot(smp=smp, boot_image=BOOT_IMAGE) as guest:
             figures[f"instructions.smp{smp}"] = read_uptime(guest)[1]
             figures[f"kernel_bytes.smp{smp}"] = KIB * number(r"^kernel\s+(\d+) KiB", guest.run("mem"))
             # PID NAME ... MEMORY KiB ...

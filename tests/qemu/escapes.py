@@ -14,6 +14,7 @@ import tempfile
 ESCAPES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "sandbox", "escapes")
 sys.path.insert(0, ESCAPES)
 import attacks  # noqa: E402
+from guest import TESTS_IMAGE  # noqa: E402
 
 FAULT = 139
 NEIGHBOUR_SIZE = 16 * 4096
@@ -104,8 +105,8 @@ def make_programs(build_dir, directory, sources=("refused.S", "contained.S")):
 
 
 def make_image(build_dir, path, programs):
-    """The build's boot image with these programs, (name, path), as sandboxed apps."""
-    with tarfile.open(os.path.join(build_dir, "boot.tar")) as old, \
+    """The build's image for tests with these programs, (name, path), as sandboxed apps."""
+    with tarfile.open(os.path.join(build_dir, TESTS_IMAGE)) as old, \
             tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as new:
         for entry in old.getmembers():
             new.addfile(entry, old.extractfile(entry))

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs one QEMU test: a module of this directory with one of
 
-    GUEST = {"memory": "256M", "append": "..."}  # optional: options of guest.qemu_command()
+    GUEST = {"memory": "256M", "append": "..."}  # optional: options of guest.qemu_command(); the boot image is the one
+                                                 # with the programs of tests
     def test(guest): ...        # gets a guest at its first prompt; it must still be well at the end
     def test_boots(boot): ...   # boots itself: `with boot(append="...") as guest:`, any number of times
 
@@ -17,7 +18,7 @@ import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts", "lib"))
-from guest import PANIC, Guest, GuestError  # noqa: E402
+from guest import PANIC, TESTS_IMAGE, Guest, GuestError  # noqa: E402
 
 
 def run(module, boot, words):
@@ -42,7 +43,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
     module = importlib.import_module(arguments.name)
-    options = {"smp": arguments.smp, **getattr(module, "GUEST", {})}
+    options = {"smp": arguments.smp, "boot_image": TESTS_IMAGE, **getattr(module, "GUEST", {})}
     try:
         run(module, functools.partial(Guest, arguments.build_dir, **options), arguments.words)
     except GuestError as error:

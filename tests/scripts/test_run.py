@@ -14,7 +14,7 @@ class RunTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.build = os.path.join(folder.name, "build")
         os.makedirs(self.build)
-        for name in ("ftl.elf", "boot.tar"):
+        for name in ("ftl.elf", "boot.tar", "tests.tar"):
             open(os.path.join(self.build, name), "wb").close()
         tools = os.path.join(folder.name, "tools")
         os.makedirs(tools)
@@ -78,6 +78,9 @@ class RunTest(unittest.TestCase):
         result = self.run_script("--exec", "echo x")
         self.assertEqual(result.returncode, 1)
         self.assertIn("boot.tar is missing", result.stderr)
+        self.assertEqual(self.run_script("--tests", "--exec", "echo x").returncode, 0)
+        os.remove(os.path.join(self.build, "tests.tar"))
+        self.assertIn("tests.tar is missing", self.run_script("--tests", "--exec", "echo x").stderr)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 /*
  * init: found in the boot image, isolated as the boot arguments or its manifest say, started with
- * handles to the console, the system and the boot image. The only process the kernel makes by
- * itself.
+ * handles to the console, the system, the boot image and the device tree. The only process the
+ * kernel makes by itself.
  */
 #include "kernel/first_process.h"
 
@@ -69,6 +69,26 @@ static void add_handle(struct environ_builder *builder, struct process *process,
     builder->header->handle_count++;
 }
 
+/* A range of memory as a VMO: in place, or copied when it does not start at a page. */
+static struct vmo *vmo_of(const struct boot_range *range, const char *what)
+{
+    size_t size = range->end - range->start;
+    struct vmo *vmo = NULL;
+    if (IS_ALIGNED(range->start, PAGE_SIZE)) {
+        vmo = vmo_create_physical(range->start, size);
+    } else {
+        struct account *account = account_create(UINT64_MAX);
+        vmo = account == NULL ? NULL : vmo_create(size, account);
+        if (vmo != NULL && vmo_write(vmo, 0, phys_to_virt(range->start), size) != FTL_OK) {
+            panic("boot: no memory to copy %s, %zu bytes", what, size);
+        }
+    }
+    if (vmo == NULL) {
+        panic("boot: no memory for the VMO of %s", what);
+    }
+    return vmo;
+}
+
 static void start_with_environment(struct process *process, vaddr_t entry, struct vmo *image_vmo,
                                    const struct boot_info *info)
 {
@@ -91,6 +111,8 @@ static void start_with_environment(struct process *process, vaddr_t entry, struc
     object_get(&image_vmo->object);
     add_handle(&builder, process, "bootimage", &image_vmo->object,
                FTL_RIGHTS_ALL & ~FTL_RIGHT_WRITE); /* programs are run from where they lie in it */
+    add_handle(&builder, process, "devicetree", &vmo_of(&info->dtb, "the device tree")->object,
+               FTL_RIGHT_READ | FTL_RIGHT_MAP);
     builder.header->size = (uint32_t)builder.used;
     ftl_status_t status = process_start(process, entry, builder.blob, builder.used);
     if (status != FTL_OK) {
@@ -160,21 +182,6 @@ static struct process *make_init(ftl_isolation_t isolation, uint64_t memory)
     return process;
 }
 
-/* The boot image as a VMO: in place, or copied when it does not start at a page. */
-static struct vmo *image_vmo(const struct boot_range *range)
-{
-    size_t size = range->end - range->start;
-    if (IS_ALIGNED(range->start, PAGE_SIZE)) {
-        return vmo_create_physical(range->start, size);
-    }
-    struct account *account = account_create(UINT64_MAX);
-    struct vmo *vmo = account == NULL ? NULL : vmo_create(size, account);
-    if (vmo != NULL && vmo_write(vmo, 0, phys_to_virt(range->start), size) != FTL_OK) {
-        panic("boot: no memory to copy the boot image, %zu bytes", size);
-    }
-    return vmo;
-}
-
 static struct text manifest_of(const struct bootimage *image)
 {
     struct bootimage_file file;
@@ -201,10 +208,7 @@ void first_process_start(const struct boot_info *info)
     if (status != FTL_OK) {
         panic("boot: %s in the boot image: %s", name, ftl_strerror(status));
     }
-    struct vmo *vmo = image_vmo(&info->initrd);
-    if (vmo == NULL) {
-        panic("boot: no memory for the boot image's VMO");
-    }
+    struct vmo *vmo = vmo_of(&info->initrd, "the boot image");
     struct process *init = make_init(isolation, init_memory(info, manifest));
     vaddr_t entry;
     struct image_file image_file = { .vmo = vmo, .offset = file.offset, .size = file.size };

@@ -8,6 +8,8 @@
 #include "arch/hart.h"
 #include "arch/timer.h"
 
+#include "kernel/system.h"
+
 struct call_result sys_system_null(void)
 {
     return call_status(FTL_OK);
@@ -21,4 +23,9 @@ struct call_result sys_clock_get(void)
 struct call_result sys_clock_instructions(void)
 {
     return call_value(hart_instructions());
+}
+
+struct call_result sys_clock_offset(void)
+{
+    return call_value((uint64_t)__atomic_load_n(&system_clock_offset, __ATOMIC_RELAXED));
 }

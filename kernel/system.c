@@ -23,6 +23,8 @@ static struct {
     uint64_t kernel_memory; /* bytes: the image, and what was allocated by the end of boot */
 } system_state;
 
+nsec_t system_clock_offset;
+
 void system_init(uint64_t entry_instructions)
 {
     object_init(&system_state.object.object, OBJECT_SYSTEM);
@@ -130,6 +132,17 @@ struct call_result sys_system_log(struct system *system, vaddr_t position, vaddr
         status = copy_out(position, &at, sizeof(at));
     }
     return status == FTL_OK ? call_value(length) : call_status(status);
+}
+
+struct call_result sys_clock_set(struct system *system, nsec_t time)
+{
+    (void)system;
+    nsec_t offset = time - time_now();
+    if (time < 0 || offset < 0) {
+        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    }
+    __atomic_store_n(&system_clock_offset, offset, __ATOMIC_RELAXED);
+    return call_status(FTL_OK);
 }
 
 struct call_result sys_system_power(struct system *system, uint32_t action, uint32_t status)

@@ -16,4 +16,7 @@ void system_init(uint64_t entry_instructions);
 /* The one system object, with a reference for the caller. */
 struct system *system_get(void);
 
+/* Time since 1970 (UTC) minus time since boot; 0: nobody has said. Atomic. */
+extern nsec_t system_clock_offset;
+
 #endif

@@ -35,7 +35,8 @@ ftl_qemu_dtb(virt-initrd virt -m 128M -smp 2
 
 # The target's libfdt under the sanitizers, with what the test needs to edit trees.
 add_library(ftl_unit_libfdt STATIC
-    ${FTL_DEPS}/libfdt/fdt.c ${FTL_DEPS}/libfdt/fdt_ro.c ${FTL_DEPS}/libfdt/fdt_rw.c ${FTL_DEPS}/libfdt/fdt_wip.c)
+    ${FTL_DEPS}/libfdt/fdt.c ${FTL_DEPS}/libfdt/fdt_ro.c ${FTL_DEPS}/libfdt/fdt_rw.c ${FTL_DEPS}/libfdt/fdt_wip.c
+    ${FTL_DEPS}/libfdt/fdt_empty_tree.c ${FTL_DEPS}/libfdt/fdt_sw.c)
 target_compile_options(ftl_unit_libfdt PRIVATE ${unit_flags} -w)
 target_include_directories(ftl_unit_libfdt SYSTEM PUBLIC ${FTL_DEPS}/libfdt)
 

@@ -11,7 +11,7 @@
 #include <ftl/process.h>
 #include <ftl/timer.h>
 
-#include "user/apps/init/init.h"
+#include "user/apps/init/devices.h"
 
 #define MS      INT64_C(1000000)
 #define HANDLES 200u
@@ -31,6 +31,9 @@ static struct {
     int32_t exit_status;
     struct ftl_source *process;
     struct ftl_source *timer_source;
+    ftl_status_t give_status;
+    bool driver_has_device; /* what it was given was not taken back yet */
+    bool granted;           /* the process that was spawned last got it */
 } fake;
 
 static ftl_handle_t make_handle(void)
@@ -160,7 +163,11 @@ ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
         return fake.spawn_status;
     }
     fake.clients = FTL_HANDLE_INVALID;
+    fake.granted = false;
     for (size_t i = 0; i < options->handle_count; i++) {
+        fake.granted |= strcmp(options->handles[i].name, "registers") == 0 &&
+                        fake.open[options->handles[i].handle] && options->var_count == 1 &&
+                        strcmp(options->vars[0], "device=it") == 0;
         if (strcmp(options->handles[i].name, "service") == 0) {
             fake.clients = options->handles[i].handle;
         }
@@ -229,10 +236,41 @@ void ftl_mainloop_remove(struct ftl_source *source)
     fake.process = NULL;
 }
 
+ftl_status_t device_give(struct device *device, const struct ftl_app *app,
+                         struct device_grants *grants)
+{
+    (void)device;
+    (void)app;
+    assert_null(fake.process);
+    assert_false(fake.driver_has_device);
+    fake.driver_has_device = true;
+    grants->handles[0] = (struct ftl_spawn_handle){ "registers", make_handle(), FTL_RIGHTS_SAME };
+    grants->handle_count = 1;
+    grants->vars[0] = "device=it";
+    grants->var_count = 1;
+    return fake.give_status;
+}
+
+void device_given(struct device_grants *grants)
+{
+    for (size_t i = 0; i < grants->handle_count; i++) {
+        ftl_handle_close(grants->handles[i].handle);
+    }
+}
+
+void device_stop(struct device *device)
+{
+    (void)device;
+    assert_null(fake.process);
+    assert_true(fake.driver_has_device);
+    fake.driver_has_device = false;
+}
+
 /* ---- What happens ---- */
 
 static struct init init;
 static struct service service;
+static struct device device;
 
 static int set_up(void **state)
 {
@@ -399,6 +437,38 @@ static void clients_wait_for_the_next_instance(void **state)
     assert_no_leak();
 }
 
+/* The fakes see to it that a device is stopped exactly once between two drivers. */
+static void a_device_is_stopped_when_its_driver_has_ended(void **state)
+{
+    (void)state;
+    service.device = &device;
+    assert_int_equal(connect(), FTL_OK);
+    assert_true(fake.granted && fake.driver_has_device);
+    assert_no_leak();
+    end(FTL_EXIT_KILLED);
+    assert_false(fake.driver_has_device);
+    expire();
+    assert_true(fake.granted && fake.driver_has_device);
+    assert_no_leak();
+}
+
+static void a_device_is_stopped_when_its_driver_cannot_start(void **state)
+{
+    (void)state;
+    service.device = &device;
+    fake.spawn_status = FTL_ERR_NO_MEMORY;
+    assert_int_equal(connect(), FTL_OK);
+    assert_int_equal(service.state, SERVICE_WAITING);
+    assert_false(fake.driver_has_device);
+    fake.spawn_status = FTL_OK;
+    fake.give_status = FTL_ERR_EXISTS;
+    expire();
+    assert_int_equal(service.state, SERVICE_WAITING);
+    assert_int_equal(fake.spawned, 0);
+    assert_false(fake.driver_has_device);
+    assert_no_leak();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +480,8 @@ int main(void)
         cmocka_unit_test_setup(without_a_manifest_a_service_stays_ended_and_the_shell_does_not,
                                set_up),
         cmocka_unit_test_setup(clients_wait_for_the_next_instance, set_up),
+        cmocka_unit_test_setup(a_device_is_stopped_when_its_driver_has_ended, set_up),
+        cmocka_unit_test_setup(a_device_is_stopped_when_its_driver_cannot_start, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

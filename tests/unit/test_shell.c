@@ -17,6 +17,7 @@
 #include <ftl/handle.h>
 #include <ftl/object.h>
 #include <ftl/process.h>
+#include <ftl/protocols/names.h>
 #include <ftl/server.h>
 #include <ftl/system.h>
 #include <ftl/thread.h>
@@ -150,6 +151,25 @@ ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
     }
     fake.last_isolation = options->isolation;
     *process = open_process(fake.process_count++);
+    return FTL_OK;
+}
+
+/* Two devices: one that runs, one without a driver. */
+ftl_status_t names_device(ftl_handle_t channel, const struct names_device_request *request,
+                          struct names_device_reply *reply, struct names_buffer *buffer,
+                          ftl_nsec_t deadline)
+{
+    static const struct names_device_reply devices[] = {
+        { "/soc/clock@1000", "ticks", "ticker", "clock", 7, 11, NAMES_DEVICE_STATE_RUNNING },
+        { "/soc/thing@2000", "", "", "", 0, 0, NAMES_DEVICE_STATE_NO_DRIVER },
+    };
+    (void)buffer;
+    assert_int_equal(channel, NAMES);
+    assert_int_equal(deadline, FTL_TIME_INFINITE);
+    if (request->index >= sizeof(devices) / sizeof(devices[0])) {
+        return FTL_ERR_NOT_FOUND;
+    }
+    *reply = devices[request->index];
     return FTL_OK;
 }
 
@@ -566,6 +586,19 @@ static void run_alone_lists_the_apps(void **state)
           0);
 }
 
+static void devices_are_listed_with_what_drives_them(void **state)
+{
+    (void)state;
+    check("devices",
+          "NODE                         COMPATIBLE             IRQ STATE    DRIVER         "
+          "PROTOCOL  PID\n"
+          "/soc/clock@1000              ticks                   11 running  ticker         "
+          "clock     7\n"
+          "/soc/thing@2000              -                        0 unknown  -              "
+          "-         -\n",
+          0);
+}
+
 static void control_c_kills_the_foreground_and_the_rest_of_the_line(void **state)
 {
     (void)state;
@@ -827,6 +860,7 @@ int main(void)
         TEST(app_that_cannot_start_says_why),
         TEST(app_that_gets_no_name_service_does_not_start),
         TEST(run_alone_lists_the_apps),
+        TEST(devices_are_listed_with_what_drives_them),
         TEST(control_c_kills_the_foreground_and_the_rest_of_the_line),
         TEST(background_job_is_announced_listed_killed_and_reported),
         TEST(kill_takes_jobs_and_numbers),

@@ -322,6 +322,47 @@ static void the_list_of_services_is_read_line_by_line(void **state)
     assert_int_equal(ftl_app_next_service(&image, &position, protocol, app), FTL_ERR_NOT_FOUND);
 }
 
+static void a_driver_gets_what_belongs_to_its_device(void **state)
+{
+    (void)state;
+    struct ftl_app app;
+    add_file("bin/driver.manifest", "provides = disk\ndriver = spinning,disk\ndma = 64K  1M\n");
+    assert_int_equal(ftl_app_find(&image, "driver", &app), FTL_OK);
+    assert_true(app.driver);
+    assert_int_equal(app.dma_count, 2);
+    assert_int_equal(app.dma[0], 65536);
+    assert_int_equal(app.dma[1], 1048576);
+    assert_true(ftl_app_is_granted(&app, "registers") && ftl_app_is_granted(&app, "interrupt") &&
+                ftl_app_is_granted(&app, "dma0") && ftl_app_is_granted(&app, "dma1"));
+    assert_false(ftl_app_is_granted(&app, "system") || ftl_app_is_granted(&app, "names"));
+    assert_int_equal(ftl_app_find(&image, "bare", &app), FTL_OK);
+    assert_false(app.driver || ftl_app_is_granted(&app, "registers"));
+    assert_int_equal(app.dma_count, 0);
+}
+
+static void the_list_of_drivers_is_read_line_by_line(void **state)
+{
+    (void)state;
+    struct ftl_driver driver;
+    size_t position = 0;
+    assert_int_equal(ftl_app_next_driver(&image, &position, &driver), FTL_ERR_NOT_FOUND);
+    add_file("DRIVERS", "disk = block spinning,disk 0 \nnet = nic bus,slot 7 boot\nx = nic y z\n"
+                        "x = nic\nx = nic y 4294967296\n");
+    assert_int_equal(ftl_app_next_driver(&image, &position, &driver), FTL_OK);
+    assert_string_equal(driver.app, "disk");
+    assert_string_equal(driver.protocol, "block");
+    assert_string_equal(driver.compatible, "spinning,disk");
+    assert_int_equal(driver.id, 0);
+    assert_false(driver.at_boot);
+    assert_int_equal(ftl_app_next_driver(&image, &position, &driver), FTL_OK);
+    assert_int_equal(driver.id, 7);
+    assert_true(driver.at_boot);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ftl_app_next_driver(&image, &position, &driver), FTL_ERR_BAD_FORMAT);
+    }
+    assert_int_equal(ftl_app_next_driver(&image, &position, &driver), FTL_ERR_NOT_FOUND);
+}
+
 static void names_that_are_no_app_are_not_found(void **state)
 {
     (void)state;
@@ -342,6 +383,8 @@ static void a_malformed_manifest_is_reported(void **state)
     add_file("bin/long.manifest", "isolation = sandboxxxxxxxxxxxx\n");
     add_file("bin/back.manifest", "restart = often\n");
     add_file("bin/limit.manifest", "restart-limit = 4294967296\n");
+    add_file("bin/greedy.manifest", "dma = 1K 2K 3K\n");
+    assert_int_equal(ftl_app_find(&image, "greedy", &app), FTL_ERR_BAD_FORMAT);
     assert_int_equal(ftl_app_find(&image, "odd", &app), FTL_ERR_BAD_FORMAT);
     assert_int_equal(ftl_app_find(&image, "mem", &app), FTL_ERR_BAD_FORMAT);
     assert_int_equal(ftl_app_find(&image, "long", &app), FTL_ERR_BAD_FORMAT);
@@ -538,6 +581,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_manifest_says_what_the_app_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_manifest_means_the_defaults, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_manifest_says_what_a_service_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_driver_gets_what_belongs_to_its_device, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_list_of_drivers_is_read_line_by_line, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(the_list_of_services_is_read_line_by_line, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(names_that_are_no_app_are_not_found, set_up, tear_down),

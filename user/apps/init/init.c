@@ -1,16 +1,17 @@
 /*
  * The first process. It starts the shell, and services when somebody connects to them; starts again
- * what ends, as manifests say; and provides the name service. Relies on the handles `console`,
- * `system` and `bootimage` of its environment; its arguments are the words of the boot command
- * line, which it passes on. It never ends by itself: there would be nobody to notice.
+ * what ends, as manifests say; gives drivers their devices; and provides the name service. Relies
+ * on the handles `console`, `system`, `bootimage` and `devicetree` of its environment; its
+ * arguments are the words of the boot command line, which it passes on. It never ends by itself:
+ * there would be nobody to notice.
  */
-#include "init.h"
-
 #include <ftl/environ.h>
 #include <ftl/thread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "devices.h"
 
 /* The app provides the protocol, maybe besides others. */
 static void add_protocol(struct init *init, const char *app, const char *protocol)
@@ -81,6 +82,8 @@ int main(int argc, char **argv)
     ftl_status_t status = open_init(&init);
     if (status == FTL_OK) {
         service_start(&init.services[0]);
+        ftl_thread_yield(); /* the shell need not wait for what nobody has asked for */
+        devices_start(&init);
         status = ftl_mainloop_run(&init.loop);
     }
     printf("init: cannot go on: %s\n", ftl_strerror(status));

@@ -1,6 +1,6 @@
 /*
- * The first process, in three parts: init.c starts and looks at what is there, services.c runs
- * services, names.c passes clients on to them. One thread, one main loop.
+ * The first process: init.c starts and looks at what is there, services.c runs services, names.c
+ * passes clients on to them, devices.c gives drivers what is theirs. One thread, one main loop.
  */
 #ifndef INIT_H
 #define INIT_H
@@ -21,6 +21,8 @@ struct service {
     char app[FTL_NAME_MAX];
     char protocols[FTL_APP_TEXT_MAX]; /* apart by blanks; empty: no clients (the shell) */
     struct init *init;
+    struct device *device; /* of a driver; else NULL */
+    bool at_boot;          /* started without a client */
     enum service_state state;
     ftl_handle_t clients; /* where we send clients, or ... */
     ftl_handle_t listen;  /* ... where it gets them; ours until it is started */
@@ -42,6 +44,10 @@ struct init {
     size_t bootarg_count;
     struct service *services; /* the shell is the first */
     size_t service_count;
+    bool devices_found;
+    struct device *devices; /* by address */
+    size_t device_count;
+    const void *tree; /* the device tree */
     struct ftl_server names;
 };
 

@@ -5,11 +5,13 @@
 #include <ftl/channel.h>
 #include <ftl/handle.h>
 #include <ftl/protocols/names.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "init.h"
+#include "devices.h"
 
-#define CONNECTIONS_MAX 1024
+#define CONNECTIONS_MAX  1024
+#define COMPATIBLE_SHOWN 63 /* bytes of it that a message has room for */
 
 /* What init knows of a connection. */
 struct connection {
@@ -30,27 +32,97 @@ static bool is_starter(const struct connection *connection)
     return ftl_app_is_granted(&grants_alone, "names");
 }
 
-static struct service *find_service(const struct init *init, const char *protocol)
+/* What is asked for: a protocol and, behind a colon, which of the devices that have it. */
+struct wanted {
+    char protocol[FTL_NAME_MAX];
+    size_t index;
+};
+
+/* False: it is not well-formed. */
+static bool parse_wanted(const char *text, struct wanted *wanted)
 {
-    for (size_t i = 0; i < init->service_count; i++) {
-        if (ftl_app_has_word(init->services[i].protocols, protocol)) {
+    const char *colon = strchr(text, ':');
+    size_t length = colon != NULL ? (size_t)(colon - text) : strlen(text);
+    char *end = NULL;
+    if (length == 0 || length >= sizeof(wanted->protocol)) {
+        return false;
+    }
+    memcpy(wanted->protocol, text, length);
+    wanted->protocol[length] = '\0';
+    wanted->index = colon != NULL ? strtoul(colon + 1, &end, 10) : 0;
+    return colon == NULL || (end != colon + 1 && *end == '\0');
+}
+
+static struct service *find_service(struct init *init, const struct wanted *wanted)
+{
+    for (size_t i = 0; i < init->service_count && wanted->index == 0; i++) {
+        if (ftl_app_has_word(init->services[i].protocols, wanted->protocol)) {
             return &init->services[i];
         }
     }
-    return NULL;
+    return devices_service(init, wanted->protocol, wanted->index);
 }
 
 static ftl_status_t connect(void *context, struct names_connect_request *request)
 {
     const struct connection *connection = connection_of(context);
-    if (!is_starter(connection) && !ftl_app_uses(&connection->app, request->protocol)) {
+    struct wanted wanted;
+    if (!parse_wanted(request->protocol, &wanted)) {
+        return FTL_ERR_NOT_FOUND;
+    }
+    if (!is_starter(connection) && !ftl_app_uses(&connection->app, wanted.protocol)) {
         return FTL_ERR_MISSING_RIGHT;
     }
-    struct service *service = find_service(connection->init, request->protocol);
+    struct service *service = find_service(connection->init, &wanted);
     if (service == NULL) {
         return FTL_ERR_NOT_FOUND;
     }
-    return service_connect(service, request->protocol, ftl_ipc_take(&request->server));
+    return service_connect(service, wanted.protocol, ftl_ipc_take(&request->server));
+}
+
+/* ---- Devices ---- */
+
+static enum names_device_state state_of(const struct device *device)
+{
+    static const enum names_device_state states[] = {
+        [SERVICE_NOT_STARTED] = NAMES_DEVICE_STATE_IDLE,
+        [SERVICE_RUNNING] = NAMES_DEVICE_STATE_RUNNING,
+        [SERVICE_WAITING] = NAMES_DEVICE_STATE_WAITING,
+        [SERVICE_ENDED] = NAMES_DEVICE_STATE_ENDED,
+    };
+    if (device->service.app[0] != '\0') {
+        return states[device->service.state];
+    }
+    if (device->is_virtio && device->virtio_id == 0) {
+        return NAMES_DEVICE_STATE_EMPTY;
+    }
+    return device_is_kernels(device) ? NAMES_DEVICE_STATE_KERNEL : NAMES_DEVICE_STATE_NO_DRIVER;
+}
+
+static ftl_status_t device(void *context, struct names_device_request *request,
+                           struct names_device_reply *reply)
+{
+    const struct connection *connection = connection_of(context);
+    struct init *init = connection->init;
+    if (!is_starter(connection)) {
+        return FTL_ERR_MISSING_RIGHT;
+    }
+    devices_find(init);
+    if (request->index >= init->device_count) {
+        return FTL_ERR_NOT_FOUND;
+    }
+    const struct device *found = &init->devices[request->index];
+    *reply = (struct names_device_reply){
+        .node = found->node.path,
+        .compatible =
+            strlen(found->node.compatible) <= COMPATIBLE_SHOWN ? found->node.compatible : "",
+        .driver = found->service.app,
+        .protocol = found->service.protocols,
+        .pid = found->service.state == SERVICE_RUNNING ? found->service.pid : 0,
+        .interrupt = found->node.interrupt,
+        .state = (uint8_t)state_of(found),
+    };
+    return FTL_OK;
 }
 
 /* Takes the channel. */
@@ -81,7 +153,11 @@ static ftl_status_t open_for(void *context, struct names_open_for_request *reque
 
 ftl_status_t names_open(struct init *init)
 {
-    static const struct names_handlers handlers = { .connect = connect, .open_for = open_for };
+    static const struct names_handlers handlers = {
+        .connect = connect,
+        .open_for = open_for,
+        .device = device,
+    };
     init->names = (struct ftl_server){
         .protocol = &names_protocol,
         .handlers = &handlers,

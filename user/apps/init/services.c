@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "init.h"
+#include "devices.h"
 
 #define NSEC_PER_MSEC INT64_C(1000000)
 
@@ -106,28 +106,56 @@ static size_t make_args(const struct init *init, const char *name, const char *a
     return count;
 }
 
-/* Starts the app with the handles that its manifest asks for. */
+/* Handles that every service is offered. */
+#define OFFERS 6
+
+/* Starts the app with the handles that its manifest asks for, and those of its device. */
 static ftl_status_t spawn(struct service *service, const struct ftl_app *app, ftl_handle_t names,
-                          const char **step)
+                          const struct device_grants *device, const char **step)
 {
     struct init *init = service->init;
     const char *args[ARGS_MAX];
-    struct ftl_spawn_handle handles[] = {
+    struct ftl_spawn_handle handles[OFFERS +
+                                    sizeof(device->handles) / sizeof(device->handles[0])] = {
         { "console", init->console, FTL_RIGHTS_SAME },
         { "system", init->system, FTL_RIGHTS_SAME },
+        { "clock", init->system, FTL_RIGHT_WRITE | FTL_RIGHT_TRANSFER }, /* may set it, no more */
         { "bootimage", init->image.vmo, FTL_RIGHTS_SAME },
         { "names", names, FTL_RIGHTS_SAME },
         { "service", service->listen, FTL_RIGHTS_SAME },
     };
+    memcpy(handles + OFFERS, device->handles, device->handle_count * sizeof(handles[0]));
     struct ftl_spawn_options options = {
         .isolation = app->isolation,
         .args = args,
         .arg_count = make_args(init, app->name, args),
+        .vars = device->vars,
+        .var_count = device->var_count,
         .handles = handles,
-        .handle_count = sizeof(handles) / sizeof(handles[0]),
+        .handle_count = OFFERS + device->handle_count,
     };
     ftl_isolation_of_app(init->bootargs, init->bootarg_count, app->name, &options.isolation);
     return ftl_spawn(&init->image, app, &options, &service->process.handle, step);
+}
+
+/* The same for a driver, with what belongs to its device. */
+static ftl_status_t spawn_with_device(struct service *service, const struct ftl_app *app,
+                                      ftl_handle_t names, const char **step)
+{
+    struct device_grants grants = { .handle_count = 0, .var_count = 0 };
+    ftl_status_t status = FTL_OK;
+    *step = "taking its device";
+    if (service->device != NULL) {
+        status = device_give(service->device, app, &grants);
+    }
+    if (status == FTL_OK) {
+        status = spawn(service, app, names, &grants, step);
+    }
+    device_given(&grants);
+    if (status != FTL_OK && service->device != NULL) {
+        device_stop(service->device);
+    }
+    return status;
 }
 
 static ftl_status_t try_start(struct service *service, const char **step)
@@ -153,7 +181,7 @@ static ftl_status_t try_start(struct service *service, const char **step)
     if (status != FTL_OK) {
         return status;
     }
-    status = spawn(service, &app, names, step);
+    status = spawn_with_device(service, &app, names, step);
     ftl_ipc_drop(&names); /* it has its own by now */
     if (status != FTL_OK) {
         return status;
@@ -257,6 +285,9 @@ static void on_process(struct ftl_source *source, uint32_t signals)
     ftl_mainloop_remove(source);
     ftl_process_info(source->handle, &info);
     ftl_handle_close(source->handle);
+    if (service->device != NULL) {
+        device_stop(service->device);
+    }
     if (now() - service->started >= SETTLED) {
         service->restarts = 0;
     }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "shell.h"
 
@@ -19,6 +20,20 @@ static int32_t clear(struct shell *shell, size_t count, char **word)
         return shell_usage(word[0]);
     }
     fputs(CLEAR_SCREEN, stdout);
+    return SHELL_OK;
+}
+
+static int32_t date(struct shell *shell, size_t count, char **word)
+{
+    char text[sizeof("Wednesday 2026-11-25 19:30:00 UTC")];
+    struct tm broken_down;
+    time_t now = time(NULL);
+    (void)shell;
+    if (count > 1) {
+        return shell_usage(word[0]);
+    }
+    strftime(text, sizeof(text), "%A %F %T UTC", gmtime_r(&now, &broken_down));
+    puts(text);
     return SHELL_OK;
 }
 
@@ -99,6 +114,9 @@ static int32_t time_command(struct shell *shell, size_t count, char **word)
 /* By name. */
 static const struct shell_builtin builtins[] = {
     { "clear", "", "clear the screen", clear, false },
+    { "date", "", "print the time (UTC) and the date", date, false },
+    { "devices", "", "list the devices of the machine, and what drives them", shell_devices,
+      false },
     { "echo", "[WORD]...", "print the words", echo, false },
     { "exit", "[STATUS]", "end this shell; init starts a new one", leave, false },
     { "false", "", "do nothing, with status 1", false_command, false },

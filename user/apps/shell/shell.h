@@ -130,6 +130,9 @@ int32_t shell_handles(struct shell *shell, size_t count, char **word);
 int32_t shell_vm(struct shell *shell, size_t count, char **word);
 int32_t shell_objects(struct shell *shell, size_t count, char **word);
 
+/* devices.c */
+int32_t shell_devices(struct shell *shell, size_t count, char **word);
+
 /* top.c */
 int32_t shell_top(struct shell *shell, size_t count, char **word);
 

@@ -1,6 +1,6 @@
 /*
- * Clocks. The machine has no wall clock that FTL knows of: CLOCK_REALTIME counts from 1970 at boot,
- * so that differences are right and dates are not.
+ * Clocks. CLOCK_REALTIME is the monotonic clock plus what a driver has told the kernel. On a
+ * machine without a clock it counts from 1970 at boot: differences are right and dates are not.
  */
 #include "posix.h"
 
@@ -40,6 +40,17 @@ static ftl_nsec_t now_plus(ftl_nsec_t interval)
     return deadline;
 }
 
+/* The monotonic time of a time since 1970; 0, which has passed, when that was before boot. */
+static ftl_nsec_t to_monotonic(ftl_nsec_t time)
+{
+    ftl_nsec_t offset = 0;
+    ftl_clock_offset(&offset);
+    if (time == FTL_TIME_INFINITE) {
+        return time;
+    }
+    return time > offset ? time - offset : 0;
+}
+
 /* The deadline `timeout` from now; none when it is NULL; -1 when it is not a valid interval. */
 ftl_nsec_t posix_deadline(const struct timespec *timeout)
 {
@@ -64,6 +75,15 @@ static ftl_status_t cpu_time(ftl_nsec_t *time)
     return status;
 }
 
+static ftl_status_t real_time(ftl_nsec_t *time)
+{
+    ftl_nsec_t offset = 0;
+    ftl_clock_offset(&offset);
+    ftl_status_t status = ftl_clock_get(time);
+    *time += offset;
+    return status;
+}
+
 long sys_clock_gettime(clockid_t clock, struct timespec *now)
 {
     ftl_nsec_t time = 0;
@@ -71,7 +91,7 @@ long sys_clock_gettime(clockid_t clock, struct timespec *now)
 
     switch (clock) {
     case CLOCK_REALTIME:
-    case CLOCK_REALTIME_COARSE:
+    case CLOCK_REALTIME_COARSE: status = real_time(&time); break;
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_MONOTONIC_COARSE:
@@ -104,5 +124,10 @@ long sys_clock_nanosleep(clockid_t clock, int flags, const struct timespec *requ
     if (!from_timespec(request, &time)) {
         return -EINVAL;
     }
-    return posix_error(ftl_thread_sleep((flags & TIMER_ABSTIME) != 0 ? time : now_plus(time)));
+    if ((flags & TIMER_ABSTIME) == 0) {
+        time = now_plus(time);
+    } else if (clock == CLOCK_REALTIME) {
+        time = to_monotonic(time);
+    }
+    return posix_error(ftl_thread_sleep(time));
 }

@@ -12,6 +12,7 @@
 #define DIRECTORY       "bin/"
 #define MANIFEST_SUFFIX ".manifest"
 #define SERVICE_LIST    "SERVICES"
+#define DRIVER_LIST     "DRIVERS"
 #define ISOLATION_WORD  "ftl.isolation."
 
 static const char *const isolation_names[] = {
@@ -144,6 +145,41 @@ static bool get_restart(struct text manifest, struct ftl_app *app)
     return limit <= UINT32_MAX;
 }
 
+/* Takes the next word, apart by blanks, off the front; empty at the end. */
+static struct text next_word(struct text *rest)
+{
+    struct text word;
+    while (rest->size != 0 && *rest->data == ' ') {
+        rest->data++;
+        rest->size--;
+    }
+    word = (struct text){ rest->data, 0 };
+    while (rest->size != 0 && *rest->data != ' ') {
+        rest->data++;
+        rest->size--;
+        word.size++;
+    }
+    return word;
+}
+
+static bool get_driver(struct text manifest, struct ftl_app *app)
+{
+    struct text value;
+    struct text word;
+    app->driver = manifest_get(manifest, "driver", &value);
+    app->dma_count = 0;
+    if (!manifest_get(manifest, "dma", &value)) {
+        return true;
+    }
+    while ((word = next_word(&value)).size != 0) {
+        if (app->dma_count == FTL_APP_DMA_MAX ||
+            !text_parse_size(word, &app->dma[app->dma_count++])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Fills in all but the name. */
 static ftl_status_t parse_manifest(struct text manifest, struct ftl_app *app)
 {
@@ -157,7 +193,7 @@ static ftl_status_t parse_manifest(struct text manifest, struct ftl_app *app)
         !get_text(manifest, "uses", app->uses, sizeof(app->uses)) ||
         !get_text(manifest, "provides", app->provides, sizeof(app->provides)) ||
         !get_text(manifest, "isolation", isolation, sizeof(isolation)) ||
-        !get_restart(manifest, app)) {
+        !get_restart(manifest, app) || !get_driver(manifest, app)) {
         return FTL_ERR_BAD_FORMAT;
     }
     if (isolation[0] != '\0' && !ftl_isolation_parse(isolation, &app->isolation)) {
@@ -219,7 +255,8 @@ bool ftl_app_is_granted(const struct ftl_app *app, const char *name)
 {
     return strcmp(name, "console") == 0 || ftl_app_has_word(app->grants, name) ||
            (strcmp(name, "names") == 0 && app->uses[0] != '\0') ||
-           (strcmp(name, "service") == 0 && app->provides[0] != '\0');
+           (strcmp(name, "service") == 0 && app->provides[0] != '\0') ||
+           (app->driver && ftl_app_has_word("registers interrupt dma0 dma1", name));
 }
 
 bool ftl_app_uses(const struct ftl_app *app, const char *protocol)
@@ -227,25 +264,54 @@ bool ftl_app_uses(const struct ftl_app *app, const char *protocol)
     return ftl_app_has_word(app->uses, protocol);
 }
 
-ftl_status_t ftl_app_next_service(const struct ftl_bootimage *image, size_t *position,
-                                  char protocol[FTL_NAME_MAX], char app[FTL_NAME_MAX])
+/* Reads the next `key = value` of a list in the boot image. */
+static ftl_status_t next_line(const struct ftl_bootimage *image, const char *list, size_t *position,
+                              struct text *key, struct text *value)
 {
     struct bootimage archive = { image->data, image->size };
     struct bootimage_file file;
-    struct text key;
-    struct text value;
-    ftl_status_t status = bootimage_find(&archive, SERVICE_LIST, &file);
+    ftl_status_t status = bootimage_find(&archive, list, &file);
     if (status != FTL_OK) {
         return status;
     }
-    struct text list = contents(image, &file);
-    struct text rest = { list.data + *position, list.size - *position };
-    status = manifest_next(&rest, &key, &value);
-    *position = list.size - rest.size;
+    struct text whole = contents(image, &file);
+    struct text rest = { whole.data + *position, whole.size - *position };
+    status = manifest_next(&rest, key, value);
+    *position = whole.size - rest.size;
+    return status;
+}
+
+ftl_status_t ftl_app_next_service(const struct ftl_bootimage *image, size_t *position,
+                                  char protocol[FTL_NAME_MAX], char app[FTL_NAME_MAX])
+{
+    struct text key;
+    struct text value;
+    ftl_status_t status = next_line(image, SERVICE_LIST, position, &key, &value);
     if (status != FTL_OK) {
         return status;
     }
     return text_copy(key, protocol, FTL_NAME_MAX) && text_copy(value, app, FTL_NAME_MAX)
                ? FTL_OK
                : FTL_ERR_BAD_FORMAT;
+}
+
+ftl_status_t ftl_app_next_driver(const struct ftl_bootimage *image, size_t *position,
+                                 struct ftl_driver *driver)
+{
+    struct text app;
+    struct text rest;
+    uint64_t id;
+    ftl_status_t status = next_line(image, DRIVER_LIST, position, &app, &rest);
+    if (status != FTL_OK) {
+        return status;
+    }
+    if (!text_copy(app, driver->app, FTL_NAME_MAX) ||
+        !text_copy(next_word(&rest), driver->protocol, FTL_NAME_MAX) ||
+        !text_copy(next_word(&rest), driver->compatible, FTL_NAME_MAX) ||
+        !text_parse_size(next_word(&rest), &id) || id > UINT32_MAX) {
+        return FTL_ERR_BAD_FORMAT;
+    }
+    driver->id = (uint32_t)id;
+    driver->at_boot = text_equals(next_word(&rest), "boot");
+    return FTL_OK;
 }

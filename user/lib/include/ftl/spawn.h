@@ -43,6 +43,8 @@ typedef enum {
     FTL_RESTART_ALWAYS = 2,
 } ftl_restart_t;
 
+#define FTL_APP_DMA_MAX 2 /* pieces of memory for its device that a driver may ask for */
+
 /* What an app's manifest says. */
 struct ftl_app {
     char name[FTL_NAME_MAX];
@@ -54,6 +56,9 @@ struct ftl_app {
     uint32_t restart_limit; /* how often in a row; 0: without end */
     ftl_isolation_t isolation;
     uint64_t memory_limit; /* bytes */
+    bool driver;           /* it drives a device: init alone starts it, once for each device */
+    uint32_t dma_count;
+    uint64_t dma[FTL_APP_DMA_MAX]; /* bytes of memory that its device may access */
 };
 
 /*
@@ -75,7 +80,8 @@ bool ftl_app_has_word(const char *words, const char *word);
 
 /*
  * Whether a process of the app gets the handle of this name, when its starter has it: the console,
- * what is in `grants`, `names` if it uses any protocol, `service` if it provides one.
+ * what is in `grants`, `names` if it uses any protocol, `service` if it provides one; a driver also
+ * what belongs to its device.
  */
 bool ftl_app_is_granted(const struct ftl_app *app, const char *name);
 
@@ -88,6 +94,19 @@ bool ftl_app_uses(const struct ftl_app *app, const char *protocol);
  */
 ftl_status_t ftl_app_next_service(const struct ftl_bootimage *image, size_t *position,
                                   char protocol[FTL_NAME_MAX], char app[FTL_NAME_MAX]);
+
+/* A line of the boot image's list of drivers: an app for devices of one kind. */
+struct ftl_driver {
+    char app[FTL_NAME_MAX];
+    char protocol[FTL_NAME_MAX];   /* that it provides */
+    char compatible[FTL_NAME_MAX]; /* of nodes of the device tree */
+    uint32_t id;                   /* behind a virtio transport: the kind of device; else 0 */
+    bool at_boot;                  /* to be started without a client */
+};
+
+/* Reads the next line of that list, as ftl_app_next_service() does. */
+ftl_status_t ftl_app_next_driver(const struct ftl_bootimage *image, size_t *position,
+                                 struct ftl_driver *driver);
 
 /* Parses "user" or "sandbox". */
 bool ftl_isolation_parse(const char *text, ftl_isolation_t *isolation);

@@ -56,13 +56,14 @@ def qemu_command(build_dir, smp=1, memory="128M", append="", icount=False, cpu=N
                  allow_reboot=False, kernel=None, boot_image=BOOT_IMAGE, extra=()):
     """The QEMU command line, without where the serial console goes. Without `allow_reboot`, a guest's reboot ends
     QEMU. The kernel is the build's own unless `kernel` names another; the boot image is one of the build's, or lies
-    elsewhere."""
+    elsewhere; "" is none."""
     command = [QEMU, "-M", machine, "-bios", "default", "-smp", str(smp), "-m", memory]
     command += ["-global", "virtio-mmio.force-legacy=off"]
     if not allow_reboot:
         command += ["-no-reboot"]
-    command += ["-kernel", kernel or os.path.join(build_dir, "ftl.elf"),
-                "-initrd", os.path.join(build_dir, boot_image)]
+    command += ["-kernel", kernel or os.path.join(build_dir, "ftl.elf")]
+    if boot_image:
+        command += ["-initrd", os.path.join(build_dir, boot_image)]
     if append:
         command += ["-append", append]
     if icount:

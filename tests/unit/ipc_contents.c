@@ -109,6 +109,9 @@ ftl_handle_t test_handle(ftl_object_type_t type, ftl_rights_t rights)
 
 ftl_status_t ftl_handle_check(ftl_handle_t handle, uint32_t type, ftl_rights_t rights)
 {
+    if (handle == FTL_HANDLE_INVALID) {
+        return FTL_ERR_HANDLE_FORGED;
+    }
     if (type != FTL_OBJECT_ANY && handle >> TYPE_SHIFT != type) {
         return FTL_ERR_WRONG_TYPE;
     }

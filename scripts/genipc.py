@@ -4,7 +4,7 @@
   genipc.py FILE.ipc... --headers DIR   DIR/ftl/protocols/NAME.h: messages, client functions, tables of handlers
   genipc.py FILE.ipc... --sources DIR   DIR/NAME.protocol.c: encoders, decoders and dispatch
   genipc.py FILE.ipc... --docs FILE     the reference page in Markdown
-  genipc.py FILE.ipc... --tests FILE    C header that fills in, encodes and decodes every message, for unit tests
+  genipc.py FILE.ipc... --tests FILE    C header that fills in, encodes and decodes every message, for tests
 
 What is wrong with a definition is reported as FILE:LINE: MESSAGE.
 """
@@ -940,11 +940,11 @@ def tests(protocols):
     text = "/* Made by scripts/genipc.py. Do not edit. What this needs is in tests/unit/ipc_contents.h. */\n"
     text += "".join(f"#include <ftl/protocols/{protocol.name}.h>\n" for protocol in protocols) + "\n"
     table = ""
-    for message in (message for protocol in protocols for message in protocol.messages()):
+    for protocol, message in ((protocol, message) for protocol in protocols for message in protocol.messages()):
         text += fill_function(message) + recode_function(message)
         optional = sum(field.optional for field in message.handles)
-        table += f"    {{ \"{message.name}\", {message.size_max}, {len(message.handles)}, {optional}, " \
-                 f"fill_{message.name}, recode_{message.name} }},\n"
+        table += f"    {{ &{protocol.name}_protocol, \"{message.name}\", {message.size_max}, {len(message.handles)}, " \
+                 f"{optional}, fill_{message.name}, recode_{message.name} }},\n"
     return text + f"static const struct test_message test_messages[] = {{\n{table}}};\n"
 
 

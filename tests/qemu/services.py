@@ -1,6 +1,5 @@
 """Services: a client and a server talk in every combination of isolations; what a manifest does not name cannot be
-reached; servers that end are started again as their manifests say, and their clients notice; hostile clients harm
-nobody."""
+reached; servers that end are started again as their manifests say, and their clients notice."""
 import itertools
 import re
 
@@ -54,13 +53,6 @@ def clients_notice_the_end_and_connect_again(guest, client):
     assert pid_of(guest, SERVER) != first
 
 
-def hostile_clients_harm_nobody(guest, client):
-    pid = pid_of(guest, SERVER)
-    output, status = guest.run_status(f"run --isolation={client} echo_client fuzz 500", timeout=120)
-    assert status == 0 and output == "well; connections were lost\n", output
-    assert pid_of(guest, SERVER) == pid
-
-
 def test_boots(boot):
     for server, client in itertools.product(("user", "sandbox"), repeat=2):
         with boot(append=f"ftl.isolation.{SERVER}={server}") as guest:
@@ -70,5 +62,4 @@ def test_boots(boot):
             assert re.search(rf"^ +\d+ {SERVER} +{server} ", guest.run("ps"), re.M), guest.run("ps")
             only_what_is_granted_can_be_reached(guest)
             a_call_can_wait_for_another_client(guest, client)
-            hostile_clients_harm_nobody(guest, client)
             clients_notice_the_end_and_connect_again(guest, client)

@@ -1,7 +1,8 @@
 /*
  * What the header that scripts/genipc.py --tests makes needs: random contents for messages of every
- * protocol, and a kernel that only knows types and rights of handles. Used by test_ipc_messages.c
- * and by the fuzz targets of the decoders (tests/fuzz/fuzz_ipc.c).
+ * protocol. ipc_contents.c has that for test_ipc_messages.c and for the fuzz targets of decoders
+ * (tests/fuzz/fuzz_ipc.c), with a kernel that only knows types and rights of handles;
+ * user/apps/ipcfuzz has it with real handles.
  */
 #ifndef IPC_CONTENTS_H
 #define IPC_CONTENTS_H
@@ -12,6 +13,7 @@
 
 /* A message of some protocol. */
 struct test_message {
+    const struct ftl_protocol *protocol;
     const char *name;
     size_t size_max;
     uint32_t handles;                             /* at most */
@@ -44,7 +46,9 @@ bool test_goes_on(ftl_status_t status);
 /* Called for what was decoded and cannot be encoded again. Does not return. */
 ftl_status_t test_not_encoded(ftl_status_t status);
 
-/* A handle's value is its type and rights. Where every type will do, ANY_TYPE is sent. */
+/*
+ * On the host a handle's value is its type and rights. Where every type will do, ANY_TYPE is sent.
+ */
 #define TEST_ANY_TYPE FTL_OBJECT_CHANNEL
 ftl_handle_t test_handle(ftl_object_type_t type, ftl_rights_t rights);
 

@@ -2,12 +2,11 @@
  * Talks to the service `echo`, in several ways: see `commands`. What it says ends up on the
  * console, for people and for tests.
  */
-#include "echo_client.h"
-
 #include <ftl/channel.h>
 #include <ftl/environ.h>
 #include <ftl/handle.h>
 #include <ftl/object.h>
+#include <ftl/protocols/echo.h>
 #include <ftl/protocols/echo_stats.h>
 #include <ftl/protocols/names.h>
 #include <ftl/server.h>
@@ -19,7 +18,8 @@
 
 static struct echo_buffer buffer;
 
-void require(ftl_status_t status, const char *what)
+/* Ends the program with a message unless the status is FTL_OK. */
+static void require(ftl_status_t status, const char *what)
 {
     if (status != FTL_OK) {
         printf("echo_client: %s: %s\n", what, ftl_strerror(status));
@@ -27,7 +27,7 @@ void require(ftl_status_t status, const char *what)
     }
 }
 
-ftl_handle_t connect_or_exit(void)
+static ftl_handle_t connect_or_exit(void)
 {
     ftl_handle_t channel;
     require(ftl_service_connect(&echo_protocol, &channel), "connecting");
@@ -324,9 +324,9 @@ static const struct {
     const char *argument; /* the default one */
     int (*run)(const char *argument);
 } commands[] = {
-    { "say", "hello", say },    { "check", "", check },       { "stay", "1", stay },
-    { "outlive", "", outlive }, { "listen", "", listen },     { "shout", "hey", shout },
-    { "reach", "echo", reach }, { "fuzz", "2000", run_fuzz },
+    { "say", "hello", say },    { "check", "", check },   { "stay", "1", stay },
+    { "outlive", "", outlive }, { "listen", "", listen }, { "shout", "hey", shout },
+    { "reach", "echo", reach },
 };
 
 int main(int argc, char **argv)
@@ -337,7 +337,7 @@ int main(int argc, char **argv)
         }
     }
     fputs("echo_client: say [TEXT] | check | stay [TIMES] | outlive | listen | shout [TEXT] | "
-          "reach [PROTOCOL] | fuzz [ROUNDS]\n",
+          "reach [PROTOCOL]\n",
           stderr);
     return 2;
 }

@@ -1,0 +1,44 @@
+"""Malformed messages to every service and to the name service, with bytes and handles of all kinds: each answers well
+afterwards, and keeps nothing of them."""
+import itertools
+import re
+
+ROUNDS = 200
+LINE = re.compile(r"^(\w+): (?:nobody provides it|well; (\d+) calls done, (\d+) refused, (\d+) connections lost)$", re.M)
+ATTACKED = {"echo", "echo_stats", "names"}
+
+
+def holdings(guest):
+    """Process -> (pid, handles), of those that run all the time."""
+    found = re.findall(r"^ +(\d+) (init|echo_server) +\w+ +\w+ +\d+ +(\d+) ", guest.run("ps"), re.M)
+    return {name: (int(pid), int(handles)) for pid, name, handles in found}
+
+
+def settled(guest):
+    """What they hold when all have heard of the end of their clients, which they do in their own time."""
+    last, now = None, holdings(guest)
+    while now != last:
+        guest.run("echo_client say")  # every process gets its turn
+        last, now = now, holdings(guest)
+    return now
+
+
+def attack(guest, client, rounds):
+    output, status = guest.run_status(f"run --isolation={client} ipcfuzz {rounds}", timeout=240)
+    assert status == 0, output
+    results = {name: counts for name, *counts in LINE.findall(output)}
+    assert len(results) == len(output.splitlines()), output
+    for name in ATTACKED:
+        _, refused, lost = map(int, results[name])
+        assert refused > 0 and lost > 0, output
+
+
+def test_boots(boot):
+    for server, client in itertools.product(("user", "sandbox"), repeat=2):
+        with boot(append=f"ftl.isolation.echo_server={server} ftl.isolation.init={server}") as guest:
+            guest.wait_prompt()
+            attack(guest, client, 50)  # what is made once is made
+            before = settled(guest)
+            attack(guest, client, ROUNDS)
+            assert settled(guest) == before, (before, guest.run("ps"))
+            assert guest.run_status("echo_client check") == ("all as it should be\n", 0)

@@ -42,7 +42,7 @@ static void arrive(void *context)
     spin_unlock(&interrupt->object.lock);
     struct notification *bound = __atomic_load_n(&interrupt->notification, __ATOMIC_ACQUIRE);
     if (bound != NULL) {
-        sys_notification_signal(bound, interrupt->bits);
+        notification_signal(bound, interrupt->bits);
     }
 }
 
@@ -111,5 +111,8 @@ struct call_result sys_interrupt_bind(struct interrupt *interrupt,
         return call_status(FTL_ERR_BAD_STATE);
     }
     /* One that arrived before found nobody to tell. */
-    return arrived ? sys_notification_signal(notification, bits) : call_status(FTL_OK);
+    if (arrived) {
+        notification_signal(notification, bits);
+    }
+    return call_status(FTL_OK);
 }

@@ -1,6 +1,7 @@
 /*
  * Notifications: see notification.h. Who sets bits hands them to the threads that wait for them, so
- * that none has to look again. READABLE follows the word, under the same lock.
+ * that none has to look again. READABLE follows the word, under the same lock. Calls get the
+ * notification locked, not referenced (`locked` in calls.def), and unlock it.
  */
 #include "ipc/notification.h"
 
@@ -21,6 +22,8 @@ void notification_init(void)
 void notification_destroy(struct object *object)
 {
     struct notification *notification = (struct notification *)object;
+    spin_lock(&object->lock); /* waits for a call that has found it by a handle closed since */
+    spin_unlock(&object->lock);
     account_release(notification->account, sizeof(*notification));
     account_put(notification->account);
     slab_free(&notification_cache, notification);
@@ -54,27 +57,75 @@ static uint64_t take_bits(struct notification *notification, uint64_t mask)
     return taken;
 }
 
-struct call_result sys_notification_signal(struct notification *notification, uint64_t bits)
+/* Ends a call, and the hold of the lock. */
+static struct call_result unlock_and_return(struct notification *notification,
+                                            struct call_result result)
 {
-    spin_lock(&notification->object.lock);
-    notification->bits |= bits;
+    spin_unlock(&notification->object.lock);
+    spin_assert_none_held();
+    return result;
+}
+
+/* Hands the bits that are set to those that wait for them; the rest stays. The lock is held. */
+static void distribute(struct notification *notification)
+{
     struct notification_wait *waiter;
     LIST_FOR_EACH(waiter, &notification->waiters, struct notification_wait, link)
     {
         if ((notification->bits & waiter->mask) != 0) {
-            waiter->bits = take_bits(notification, waiter->mask);
+            waiter->bits = notification->bits & waiter->mask;
+            notification->bits &= ~waiter->mask;
             list_remove(&waiter->link);
             struct thread *thread = CONTAINER_OF(waiter, struct thread, wait.notification);
-            if (thread_complete(thread, call_value(waiter->bits))) {
-                object_put(&notification->object); /* the waiter's reference; the caller has one */
-            }
+            thread_notify(thread);
         }
     }
-    /* Bits that waiters took at once were never there for others to see. */
-    if ((notification->bits & bits) != 0) {
-        object_signal_locked(&notification->object, 0, FTL_SIGNAL_READABLE);
+    uint32_t readable = notification->bits != 0 ? FTL_SIGNAL_READABLE : 0;
+    if (readable != 0 || (notification->object.signals & FTL_SIGNAL_READABLE) != 0) {
+        object_signal_locked(&notification->object, FTL_SIGNAL_READABLE, readable);
     }
+}
+
+void notification_signal(struct notification *notification, uint64_t bits)
+{
+    spin_lock(&notification->object.lock);
+    notification->bits |= bits;
+    distribute(notification);
     spin_unlock(&notification->object.lock);
+}
+
+static __attribute__((noinline)) struct call_result distribute_and_return(
+    struct notification *notification)
+{
+    distribute(notification);
+    return unlock_and_return(notification, call_status(FTL_OK));
+}
+
+/* Mostly one thread waits, for all that is set: its call is over with that. */
+struct call_result sys_notification_signal(struct notification *notification, uint64_t bits)
+{
+    struct list *first = notification->waiters.next;
+    struct notification_wait *waiter = LIST_ENTRY(first, struct notification_wait, link);
+    notification->bits |= bits;
+    if (first == &notification->waiters || (notification->bits & ~waiter->mask) != 0 || bits == 0) {
+        return distribute_and_return(notification);
+    }
+    /* Bits that a waiter takes at once were never there for others to see. */
+    bits = notification->bits;
+    notification->bits = 0;
+    waiter->bits = bits;
+    list_remove(first);
+    struct thread *thread = CONTAINER_OF(waiter, struct thread, wait.notification);
+    bool taken;
+    bool completed = thread_take_completed(thread, call_value(bits), &taken);
+    spin_unlock(&notification->object.lock);
+    if (completed) {
+        object_put(&notification->object); /* the wait's reference */
+    }
+    if (taken) {
+        sched_enqueue(thread);
+    }
+    spin_assert_none_held();
     return call_status(FTL_OK);
 }
 
@@ -93,21 +144,28 @@ static struct call_result wait_resume(struct thread *thread)
     return bits != 0 ? call_value(bits) : call_status(FTL_ERR_TIMED_OUT);
 }
 
+/* A wait that need not stop, or must not. */
+static __attribute__((noinline)) struct call_result wait_at_once(struct notification *notification,
+                                                                 uint64_t mask)
+{
+    ftl_status_t status = mask == 0 ? FTL_ERR_INVALID_ARGUMENT : FTL_ERR_WOULD_BLOCK;
+    uint64_t bits = take_bits(notification, mask);
+    return unlock_and_return(notification, bits != 0 ? call_value(bits) : call_status(status));
+}
+
 struct call_result sys_notification_wait(struct notification *notification, uint64_t mask,
                                          nsec_t deadline)
 {
-    if (mask == 0) {
-        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    if ((notification->bits & mask) != 0 || mask == 0 || deadline == 0) {
+        return wait_at_once(notification, mask);
     }
-    spin_lock(&notification->object.lock);
-    uint64_t bits = take_bits(notification, mask);
-    if (bits != 0 || deadline == 0) {
-        spin_unlock(&notification->object.lock);
-        return bits != 0 ? call_value(bits) : call_status(FTL_ERR_WOULD_BLOCK);
+    if (unlikely(!object_try_get(&notification->object))) {
+        return unlock_and_return(notification, call_status(FTL_ERR_HANDLE_CLOSED));
     }
     struct notification_wait *wait = &thread_wait_begin(wait_resume, wait_cleanup)->notification;
-    object_get(&notification->object);
-    *wait = (struct notification_wait){ .notification = notification, .mask = mask };
+    wait->notification = notification;
+    wait->mask = mask;
+    wait->bits = 0;
     list_push_back(&notification->waiters, &wait->link);
     spin_unlock(&notification->object.lock);
     return thread_wait_commit(deadline);
@@ -115,9 +173,7 @@ struct call_result sys_notification_wait(struct notification *notification, uint
 
 struct call_result sys_notification_clear(struct notification *notification, uint64_t mask)
 {
-    spin_lock(&notification->object.lock);
     uint64_t former = notification->bits;
     take_bits(notification, mask);
-    spin_unlock(&notification->object.lock);
-    return call_value(former);
+    return unlock_and_return(notification, call_value(former));
 }

@@ -18,6 +18,9 @@ struct notification {
 /* Boot: sets up the cache of notifications. */
 void notification_init(void);
 
+/* Sets bits, as ftl_notification_signal() does. Takes the object's lock. */
+void notification_signal(struct notification *notification, uint64_t bits);
+
 void notification_destroy(struct object *object);
 
 #endif

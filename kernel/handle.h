@@ -162,6 +162,27 @@ static inline ftl_status_t handle_table_lookup(struct handle_table *table, ftl_h
 }
 
 /*
+ * The same, but the object comes with its lock held instead of a reference, for a call that does
+ * all under that lock. The object is there as long: who destroys one of such a type takes the lock
+ * first. Its references may be gone meanwhile, and come back no more (object_try_get). NULL: the
+ * table's lock is held, for handle_lookup_failed() to say why.
+ */
+static inline struct object *handle_table_lock(struct handle_table *table, ftl_handle_t handle,
+                                               enum object_type type, ftl_rights_t rights)
+{
+    spin_lock(&table->lock);
+    const struct handle_slot *slot = handle_find(table, handle);
+    if (unlikely(slot == NULL || slot->object->type != type ||
+                 !handle_has_rights(handle, rights))) {
+        return NULL;
+    }
+    struct object *object = slot->object;
+    spin_lock(&object->lock);
+    spin_unlock(&table->lock);
+    return object;
+}
+
+/*
  * handle_table_lookup in the current process's table: what generated decoders call
  * (kernel/process.c).
  */

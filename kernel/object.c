@@ -15,18 +15,6 @@ void object_init(struct object *object, enum object_type type)
     list_init(&object->observers);
 }
 
-bool object_try_get(struct object *object)
-{
-    uint32_t refs = __atomic_load_n(&object->refs, __ATOMIC_RELAXED);
-    while (refs != 0) {
-        if (__atomic_compare_exchange_n(&object->refs, &refs, refs + 1, true, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /*
  * Objects that a hart has to destroy. Destroying one drops references to others, which would go
  * ever deeper down the kernel's stack: processes hold handles to processes, and so on. So those

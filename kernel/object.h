@@ -86,7 +86,17 @@ static inline void object_put(struct object *object)
 }
 
 /* A reference unless the last one is gone already: for finding objects in lists that hold none. */
-bool object_try_get(struct object *object);
+static inline bool object_try_get(struct object *object)
+{
+    uint32_t refs = __atomic_load_n(&object->refs, __ATOMIC_RELAXED);
+    do {
+        if (unlikely(refs == 0)) {
+            return false;
+        }
+    } while (!__atomic_compare_exchange_n(&object->refs, &refs, refs + 1, true, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+    return true;
+}
 
 /*
  * Drops the reference of a handle that was closed, and tells the object's type so. Hold no locks.

@@ -174,11 +174,12 @@ static inline void begin_slice(struct hart *hart, nsec_t end)
 
 /*
  * Starts a time slice if a thread of the same priority waits; without one the thread just runs on.
+ * It counts from when the thread was put on: who has run alone for longer makes room at once.
  */
-static void start_slice(struct hart *hart, nsec_t now)
+static void start_slice(struct hart *hart)
 {
     bool rival = has_rival(hart, hart->current->priority);
-    begin_slice(hart, rival ? now + TIME_SLICE : FTL_TIME_INFINITE);
+    begin_slice(hart, rival ? hart->run_start + TIME_SLICE : FTL_TIME_INFINITE);
 }
 
 /*
@@ -216,7 +217,7 @@ static __attribute__((noinline)) void announce_here_rarely(struct hart *hart, ui
     if (priority > hart->priority) {
         sched_request();
     } else if (hart->slice_end == FTL_TIME_INFINITE) {
-        start_slice(hart, time_now());
+        start_slice(hart);
     }
 }
 
@@ -229,7 +230,7 @@ static inline void announce_here(struct hart *hart, uint8_t priority, uint64_t a
         unlikely(priority > hart->priority)) {
         announce_here_rarely(hart, priority, allowed);
     } else if (priority == hart->priority && hart->slice_end == FTL_TIME_INFINITE) {
-        begin_slice(hart, time_now() + TIME_SLICE);
+        begin_slice(hart, hart->run_start + TIME_SLICE);
     }
 }
 
@@ -570,7 +571,7 @@ static __attribute__((noinline)) void reconsider(struct hart *hart)
     } else if (rivals > 1 || (rivals == 1 && slice_end <= time_now())) {
         put_back(hart, least_busy(hart, current));
     } else if (rivals == 0 || slice_end == FTL_TIME_INFINITE) {
-        start_slice(hart, time_now());
+        start_slice(hart);
     }
     uint64_t wanted_by = __atomic_load_n(&hart->queue.wanted_by, __ATOMIC_RELAXED);
     if (wanted_by != 0) {

@@ -180,6 +180,13 @@ void thread_kill(struct thread *thread)
     }
 }
 
+struct call_result thread_wait_commit_until(nsec_t deadline)
+{
+    sched_add_timer(&thread_current()->wait.timer, deadline);
+    sched_request();
+    return call_stopped();
+}
+
 void thread_notify(struct thread *thread)
 {
     if (thread_take_stopped(thread)) {

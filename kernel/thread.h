@@ -228,16 +228,19 @@ static inline struct wait *thread_wait_begin(struct call_result (*resume)(struct
     wait->cleanup = cleanup;
     __atomic_exchange_n(&wait->state, WAIT_PREPARING, __ATOMIC_SEQ_CST);
     /* thread_kill() sets the flag before it looks at the state. */
-    if (unlikely(__atomic_load_n(&thread->kill, __ATOMIC_SEQ_CST) != 0)) {
-        thread_notify(thread);
+    if (unlikely(__atomic_load_n(&thread->kill, __ATOMIC_RELAXED) != 0)) {
+        __atomic_exchange_n(&wait->state, WAIT_NOTIFIED, __ATOMIC_SEQ_CST);
     }
     return wait;
 }
 
+/* The same with a deadline that is one. */
+struct call_result thread_wait_commit_until(nsec_t deadline);
+
 static inline struct call_result thread_wait_commit(nsec_t deadline)
 {
     if (deadline != FTL_TIME_INFINITE) {
-        sched_add_timer(&thread_current()->wait.timer, deadline);
+        return thread_wait_commit_until(deadline);
     }
     sched_request();
     return call_stopped();

@@ -39,10 +39,11 @@ class Argument:
             sys.exit(f"{where}: argument '{text}' is not 'name: type'")
         self.name, self.type = match.groups()
         self.object = self.rights = self.pointer = None
-        handle = re.fullmatch(r"(value )?(\w+)\[([A-Z|]*)\]", self.type)
+        handle = re.fullmatch(r"(value |locked )?(\w+)\[([A-Z|]*)\]", self.type)
         pointer = re.fullmatch(r"(in|out|inout) (\w+)", self.type)
         if handle:
-            self.by_value = handle.group(1) is not None
+            self.by_value = handle.group(1) == "value "
+            self.locked = handle.group(1) == "locked "
             self.object = handle.group(2)
             self.rights = [r for r in handle.group(3).split("|") if r]
             if self.object not in OBJECTS or any(r not in RIGHTS for r in self.rights):
@@ -239,6 +240,30 @@ def rights_mask(rights):
     return " | ".join(f"FTL_RIGHT_{r}" for r in rights) or "0"
 
 
+def invocation(call):
+    """What calls a call's implementation, with the decoder's variables."""
+    passed = []
+    for index, arg in enumerate(call.args):
+        if arg.object and arg.by_value:
+            passed.append(f"a{index}")
+        elif arg.object == "any":
+            passed.append(f"o{index}")
+        elif arg.object:
+            passed.append(f"(struct {arg.kernel_struct()} *)o{index}")
+        else:
+            passed.append(f"({arg.kernel})a{index}")
+    return f"sys_{call.name}({', '.join(passed)})"
+
+
+def decode_locked(call, objects):
+    """The rest of the decoder of a call with one object, which it gets locked: two jumps at the end, no stack."""
+    (index, arg), = objects
+    wanted = f"a{index}, OBJECT_{arg.object.upper()}, {rights_mask(arg.rights)}"
+    text = f"    o{index} = handle_table_lock(&process_current()->handles, {wanted});\n"
+    text += f"    if (unlikely(o{index} == NULL)) {{\n        return handle_refused({wanted});\n    }}\n"
+    return text + f"    return {invocation(call)};\n}}\n"
+
+
 def kernel(calls, directory):
     structs = sorted({a.kernel_struct() for c in calls for a in c.args if a.object and not a.by_value})
     text = f"{BANNER}#ifndef CALLS_GEN_H\n#define CALLS_GEN_H\n\n#include \"kernel/call.h\"\n\n"
@@ -254,7 +279,14 @@ def kernel(calls, directory):
 
     text = BANNER + '#include "calls.gen.h"\n\n#include <ftl/call_numbers.h>\n\n#include "kernel/handle.h"\n'
     text += '#include "kernel/object.h"\n#include "kernel/spinlock.h"\n'
-    text += '\n#include "ipc/fastpath.h"\n'
+    text += '#include "kernel/process.h"\n\n#include "ipc/fastpath.h"\n'
+    text += """
+static __attribute__((noinline)) struct call_result handle_refused(ftl_handle_t handle, enum object_type type,
+                                                                   ftl_rights_t rights)
+{
+    return call_status(handle_lookup_failed(&process_current()->handles, handle, type, rights));
+}
+"""
     for call in calls:
         params = ", ".join(f"unsigned long a{i}" for i in range(MAX_ARGS))
         text += f"\nstatic struct call_result decode_{call.name}({params})\n{{\n"
@@ -263,6 +295,9 @@ def kernel(calls, directory):
         objects = [(i, a) for i, a in enumerate(call.args) if a.object and not a.by_value]
         for index, arg in objects:
             text += f"    struct object *o{index};\n"
+        if objects and objects[0][1].locked:
+            text += decode_locked(call, objects)
+            continue
         if objects:
             text += "    ftl_status_t status;\n"
         for position, (index, arg) in enumerate(objects):
@@ -270,18 +305,7 @@ def kernel(calls, directory):
             text += f"    status = handle_lookup(a{index}, {kind}, {rights_mask(arg.rights)}, &o{index});\n"
             release = "".join(f"        object_put(o{i});\n" for i, _ in reversed(objects[:position]))
             text += f"    if (status != FTL_OK) {{\n{release}        return call_status(status);\n    }}\n"
-        passed = []
-        for index, arg in enumerate(call.args):
-            if arg.object and arg.by_value:
-                passed.append(f"a{index}")
-            elif arg.object == "any":
-                passed.append(f"o{index}")
-            elif arg.object:
-                passed.append(f"(struct {arg.kernel_struct()} *)o{index}")
-            else:
-                passed.append(f"({arg.kernel})a{index}")
-        invoke = f"sys_{call.name}({', '.join(passed)})"
-        text += f"    struct call_result result = {invoke};\n"
+        text += f"    struct call_result result = {invocation(call)};\n"
         text += "".join(f"    object_put(o{i});\n" for i, _ in reversed(objects))
         text += "    spin_assert_none_held();\n    return result;\n}\n"
     text += "\nconst call_fn call_table[FTL_CALL_COUNT] = {\n"

@@ -81,6 +81,12 @@ struct arch_hart *arch_hart_self(void)
     return &harts[0].arch;
 }
 
+struct call_result thread_wait_commit_until(nsec_t deadline)
+{
+    sched_add_timer(&thread_current()->wait.timer, deadline);
+    return call_stopped();
+}
+
 void thread_notify(struct thread *thread)
 {
     thread->wait.state = WAIT_NOTIFIED;

@@ -9,6 +9,13 @@
 static ftl_handle_t handle;
 static struct notification *notification;
 
+/* As its decoder gives it to a call. */
+static struct notification *locked(void)
+{
+    spin_lock(&notification->object.lock);
+    return notification;
+}
+
 static int setup(void **state)
 {
     fake_setup(state);
@@ -20,27 +27,26 @@ static int setup(void **state)
 static void notification_wait_takes_the_bits_of_its_mask(void **state)
 {
     (void)state;
-    assert_status(sys_notification_signal(notification, 0xf0), FTL_OK);
+    assert_status(sys_notification_signal(locked(), 0xf0), FTL_OK);
     assert_int_equal(object_signals(&notification->object), FTL_SIGNAL_READABLE);
-    assert_value(sys_notification_wait(notification, 0x3f, FTL_TIME_INFINITE), 0x30);
+    assert_value(sys_notification_wait(locked(), 0x3f, FTL_TIME_INFINITE), 0x30);
     assert_int_equal(object_signals(&notification->object), FTL_SIGNAL_READABLE);
-    assert_value(sys_notification_wait(notification, UINT64_MAX, FTL_TIME_INFINITE), 0xc0);
+    assert_value(sys_notification_wait(locked(), UINT64_MAX, FTL_TIME_INFINITE), 0xc0);
     assert_int_equal(object_signals(&notification->object), 0);
 }
 
 static void notification_wait_for_nothing_is_refused(void **state)
 {
     (void)state;
-    assert_status(sys_notification_wait(notification, 0, FTL_TIME_INFINITE),
-                  FTL_ERR_INVALID_ARGUMENT);
+    assert_status(sys_notification_wait(locked(), 0, FTL_TIME_INFINITE), FTL_ERR_INVALID_ARGUMENT);
 }
 
 static void notification_wait_without_time_would_block(void **state)
 {
     (void)state;
-    assert_status(sys_notification_signal(notification, 2), FTL_OK);
-    assert_status(sys_notification_wait(notification, 1, 0), FTL_ERR_WOULD_BLOCK);
-    assert_value(sys_notification_wait(notification, 2, 0), 2);
+    assert_status(sys_notification_signal(locked(), 2), FTL_OK);
+    assert_status(sys_notification_wait(locked(), 1, 0), FTL_ERR_WOULD_BLOCK);
+    assert_value(sys_notification_wait(locked(), 2, 0), 2);
 }
 
 static void notification_signal_wakes_the_first_that_waits_for_the_bit(void **state)
@@ -49,15 +55,15 @@ static void notification_signal_wakes_the_first_that_waits_for_the_bit(void **st
     for (unsigned i = 0; i < 3; i++) {
         fake_switch(i);
         uint64_t mask = i == 0 ? 1 : 6;
-        assert_status(sys_notification_wait(notification, mask, FTL_TIME_INFINITE), CALL_STOPPED);
+        assert_status(sys_notification_wait(locked(), mask, FTL_TIME_INFINITE), CALL_STOPPED);
     }
     fake_switch(3);
-    assert_status(sys_notification_signal(notification, 2), FTL_OK);
+    assert_status(sys_notification_signal(locked(), 2), FTL_OK);
     assert_false(fake_is_ready(0));
     assert_true(fake_is_ready(1));
     assert_false(fake_is_ready(2));
     assert_int_equal(object_signals(&notification->object), 0); /* taken at once */
-    assert_status(sys_notification_signal(notification, 5), FTL_OK);
+    assert_status(sys_notification_signal(locked(), 5), FTL_OK);
     assert_value(fake_run(0), 1);
     assert_value(fake_run(1), 2);
     assert_value(fake_run(2), 4);
@@ -66,24 +72,24 @@ static void notification_signal_wakes_the_first_that_waits_for_the_bit(void **st
 static void notification_wait_times_out(void **state)
 {
     (void)state;
-    assert_status(sys_notification_wait(notification, 1, 5), CALL_STOPPED);
+    assert_status(sys_notification_wait(locked(), 1, 5), CALL_STOPPED);
     assert_status(fake_expire(0), FTL_ERR_TIMED_OUT);
-    assert_status(sys_notification_signal(notification, 1), FTL_OK);
-    assert_value(sys_notification_clear(notification, 0), 1); /* nobody took it */
+    assert_status(sys_notification_signal(locked(), 1), FTL_OK);
+    assert_value(sys_notification_clear(locked(), 0), 1); /* nobody took it */
 }
 
 static void notification_bits_given_just_before_the_deadline_are_not_lost(void **state)
 {
     (void)state;
-    assert_status(sys_notification_wait(notification, 1, 5), CALL_STOPPED);
-    assert_status(sys_notification_signal(notification, 1), FTL_OK);
+    assert_status(sys_notification_wait(locked(), 1, 5), CALL_STOPPED);
+    assert_status(sys_notification_signal(locked(), 1), FTL_OK);
     assert_value(fake_expire(0), 1);
 }
 
 static void notification_outlives_its_handle_while_waited_for(void **state)
 {
     (void)state;
-    assert_status(sys_notification_wait(notification, 1, 5), CALL_STOPPED);
+    assert_status(sys_notification_wait(locked(), 1, 5), CALL_STOPPED);
     fake_close(handle);
     assert_status(fake_expire(0), FTL_ERR_TIMED_OUT);
 }
@@ -91,21 +97,21 @@ static void notification_outlives_its_handle_while_waited_for(void **state)
 static void notification_waiter_may_be_killed(void **state)
 {
     (void)state;
-    assert_status(sys_notification_wait(notification, 1, 5), CALL_STOPPED);
+    assert_status(sys_notification_wait(locked(), 1, 5), CALL_STOPPED);
     fake_kill(0);
     fake_switch(1);
-    assert_status(sys_notification_signal(notification, 1), FTL_OK);
-    assert_value(sys_notification_wait(notification, 1, 0), 1);
+    assert_status(sys_notification_signal(locked(), 1), FTL_OK);
+    assert_value(sys_notification_wait(locked(), 1, 0), 1);
 }
 
 static void notification_clear_returns_the_former_word(void **state)
 {
     (void)state;
-    assert_status(sys_notification_signal(notification, 0x8000000000000003), FTL_OK);
-    assert_value(sys_notification_clear(notification, 1), 0x8000000000000003);
-    assert_value(sys_notification_clear(notification, UINT64_MAX), 0x8000000000000002);
+    assert_status(sys_notification_signal(locked(), 0x8000000000000003), FTL_OK);
+    assert_value(sys_notification_clear(locked(), 1), 0x8000000000000003);
+    assert_value(sys_notification_clear(locked(), UINT64_MAX), 0x8000000000000002);
     assert_int_equal(object_signals(&notification->object), 0);
-    assert_value(sys_notification_clear(notification, UINT64_MAX), 0);
+    assert_value(sys_notification_clear(locked(), UINT64_MAX), 0);
 }
 
 static void notification_create_without_memory_fails(void **state)

@@ -34,11 +34,12 @@ static uint64_t add(size_t source, uint32_t flags, uint64_t word)
 
 static void set(size_t source)
 {
-    assert_status(sys_notification_signal(sources[source], 1), FTL_OK);
+    notification_signal(sources[source], 1);
 }
 
 static void unset(size_t source)
 {
+    spin_lock(&sources[source]->object.lock); /* as its decoder does */
     assert_value(sys_notification_clear(sources[source], 1), 1);
 }
 

@@ -119,8 +119,10 @@ int main(int argc, char **argv)
         measure_server_pairs("to_sandbox.", FTL_ISOLATION_SANDBOX);
         return EXIT_SUCCESS;
     }
-    measure_server("to_user.", FTL_ISOLATION_USER);
-    measure_server("to_sandbox.", FTL_ISOLATION_SANDBOX);
+    if (strcmp(part, "poll") != 0) {
+        measure_server("to_user.", FTL_ISOLATION_USER);
+        measure_server("to_sandbox.", FTL_ISOLATION_SANDBOX);
+    }
     measure_poll();
     return EXIT_SUCCESS;
 }

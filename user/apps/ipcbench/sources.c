@@ -7,6 +7,7 @@
 #include "ipcbench.h"
 
 #define ROUNDS      1000
+#define SOURCES_FEW 10
 #define SOURCES_MAX 10000
 
 struct watched {
@@ -69,6 +70,6 @@ static void measure_sources(struct watched *watched, size_t sources)
 void measure_poll(void)
 {
     static struct watched watched;
-    measure_sources(&watched, 100);
+    measure_sources(&watched, SOURCES_FEW);
     measure_sources(&watched, SOURCES_MAX);
 }

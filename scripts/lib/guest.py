@@ -53,12 +53,13 @@ class GuestExit(GuestError):
 
 
 def qemu_command(build_dir, smp=1, memory="128M", append="", icount=False, cpu=None, machine="virt",
-                 allow_reboot=False, kernel=None, boot_image=BOOT_IMAGE, extra=()):
+                 allow_reboot=False, kernel=None, boot_image=BOOT_IMAGE, legacy=False, extra=()):
     """The QEMU command line, without where the serial console goes. Without `allow_reboot`, a guest's reboot ends
     QEMU. The kernel is the build's own unless `kernel` names another; the boot image is one of the build's, or lies
-    elsewhere; "" is none."""
+    elsewhere; "" is none. `legacy`: virtio devices as of before version 1, QEMU's own default."""
     command = [QEMU, "-M", machine, "-bios", "default", "-smp", str(smp), "-m", memory]
-    command += ["-global", "virtio-mmio.force-legacy=off"]
+    if not legacy:
+        command += ["-global", "virtio-mmio.force-legacy=off"]
     if not allow_reboot:
         command += ["-no-reboot"]
     command += ["-kernel", kernel or os.path.join(build_dir, "ftl.elf")]
@@ -72,6 +73,19 @@ def qemu_command(build_dir, smp=1, memory="128M", append="", icount=False, cpu=N
     if cpu:
         command += ["-cpu", cpu]
     return command + list(extra)
+
+
+def network(forwards=()):
+    """QEMU options for a network interface on QEMU's user network, where the host is 10.0.2.2. `forwards`: pairs of a
+    TCP port of the host's loopback address and the guest's port that it leads to."""
+    rules = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in forwards)
+    return ["-netdev", f"user,id=net0{rules}", "-device", "virtio-net-device,netdev=net0"]
+
+
+def disk(path, number=0, options=""):
+    """QEMU options for a disk whose contents are a file's."""
+    return ["-drive", f"file={path},format=raw,if=none,id=disk{number}{options}",
+            "-device", f"virtio-blk-device,drive=disk{number}"]
 
 
 def die_with_parent():

@@ -15,6 +15,7 @@ from guest import (BOOT_IMAGE, TESTS_IMAGE, Guest, GuestError, GuestExit, GuestT
 EXIT_TIMEOUT = 124  # as timeout(1)
 EXEC_TIMEOUT = 300.0
 GDB_PORT = 1234
+DEFAULT_FORWARDS = [(8080, 80)]
 
 
 def parse_arguments(words):
@@ -37,6 +38,12 @@ def parse_arguments(words):
     parser.add_argument("--no-build", action="store_true", help="boot what the build directory holds")
     parser.add_argument("--cpu", help="QEMU's -cpu, e.g. rv64,sstc=off")
     parser.add_argument("--machine", default="virt", help="QEMU's -M (default: virt)")
+    parser.add_argument("--net", nargs="*", type=forward, metavar="HOST:GUEST",
+                        help="a network interface on QEMU's user network; TCP ports of the host lead to the guest's, "
+                        "each on 127.0.0.1 (default: 8080:80)")
+    parser.add_argument("--disk", action="append", type=readable, default=[], metavar="FILE",
+                        help="a disk with the file's contents; may be repeated")
+    parser.add_argument("--legacy", action="store_true", help="virtio devices as of before version 1")
     arguments = parser.parse_args(words)
     if arguments.gdb and arguments.commands is not None:
         parser.error("--gdb and --exec exclude each other")
@@ -59,6 +66,19 @@ def seconds(text):
     if not re.fullmatch(r"\d+(\.\d+)?", text) or float(text) == 0:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
     return float(text)
+
+
+def forward(text):
+    match = re.fullmatch(r"(\d{1,5}):(\d{1,5})", text)
+    if not match or not all(0 < int(port) < 65536 for port in match.groups()):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a pair of ports like 8080:80")
+    return match.groups()
+
+
+def readable(path):
+    if not os.access(path, os.R_OK):
+        raise argparse.ArgumentTypeError(f"cannot read '{path}'")
+    return path.replace(",", ",,")  # as QEMU's options want it
 
 
 def commands(text):
@@ -92,6 +112,10 @@ def image_name(arguments):
 
 def qemu_options(arguments):
     extra = ["-S", "-gdb", f"tcp:127.0.0.1:{GDB_PORT}"] if arguments.gdb else []
+    if arguments.net is not None:
+        extra += network(arguments.net or DEFAULT_FORWARDS)
+    for number, path in enumerate(arguments.disk):
+        extra += disk(path, number)
     return {"smp": arguments.smp, "memory": arguments.mem, "append": arguments.append, "icount": arguments.icount,
             "cpu": arguments.cpu, "machine": arguments.machine, "boot_image": image_name(arguments), "extra": extra}
 

@@ -124,11 +124,31 @@ static uint64_t wanted(const struct ftl_ring *ring, uint64_t position)
     return ring->consumes ? position | FTL_RING_FULL : position;
 }
 
+static uint64_t mark_of(const struct ftl_ring *ring)
+{
+    return ring->consumes ? FTL_RING_CONSUMERS_SLEEP : FTL_RING_PRODUCERS_SLEEP;
+}
+
 /* Leaves a mark in the sequence; returns it as it was, without marks. */
 static uint64_t mark_slot(const struct ftl_ring *ring, struct ftl_ring_slot *slot)
 {
-    uint64_t mark = ring->consumes ? FTL_RING_CONSUMERS_SLEEP : FTL_RING_PRODUCERS_SLEEP;
-    return __atomic_fetch_or(&slot->sequence, mark, __ATOMIC_ACQ_REL) & ~FTL_RING_SLEEP;
+    return __atomic_fetch_or(&slot->sequence, mark_of(ring), __ATOMIC_ACQ_REL) & ~FTL_RING_SLEEP;
+}
+
+/*
+ * Takes the mark back from a sequence for which this side does not sleep, so that nobody is woken
+ * in vain. Only from that one: in the next, others of this side may have left theirs.
+ */
+static void unmark_slot(const struct ftl_ring *ring, struct ftl_ring_slot *slot, uint64_t sequence)
+{
+    uint64_t marked = __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED);
+    for (unsigned tries = 0; tries < FTL_RING_TRIES; tries++) {
+        if ((marked & ~FTL_RING_SLEEP) != sequence ||
+            __atomic_compare_exchange_n(&slot->sequence, &marked, marked & ~mark_of(ring), false,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+            return;
+        }
+    }
 }
 
 static bool mark_one_of_many(const struct ftl_ring *ring)
@@ -136,7 +156,9 @@ static bool mark_one_of_many(const struct ftl_ring *ring)
     const uint64_t *side = side_of(ring);
     for (unsigned tries = 0; tries < FTL_RING_TRIES; tries++) {
         uint64_t position = __atomic_load_n(side, __ATOMIC_ACQUIRE);
-        if (mark_slot(ring, slot_at(ring, position)) == wanted(ring, position)) {
+        struct ftl_ring_slot *slot = slot_at(ring, position);
+        if (mark_slot(ring, slot) == wanted(ring, position)) {
+            unmark_slot(ring, slot, wanted(ring, position));
             return true;
         }
         if (__atomic_load_n(side, __ATOMIC_ACQUIRE) == position) {
@@ -152,8 +174,13 @@ static bool mark(const struct ftl_ring *ring)
     if (ring->multi) {
         return mark_one_of_many(ring);
     }
-    uint64_t sequence = mark_slot(ring, (struct ftl_ring_slot *)(void *)ring->next);
-    return ((sequence & FTL_RING_FULL) != 0) == ring->consumes;
+    struct ftl_ring_slot *slot = (struct ftl_ring_slot *)(void *)ring->next;
+    uint64_t sequence = mark_slot(ring, slot);
+    if (((sequence & FTL_RING_FULL) != 0) != ring->consumes) {
+        return false;
+    }
+    unmark_slot(ring, slot, sequence);
+    return true;
 }
 
 bool ftl_ring_arm(const struct ftl_ring *ring)

@@ -6,13 +6,16 @@
 #include "posix.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftl/console.h>
 #include <ftl/environ.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define DESCRIPTORS     3
+#include "descriptor.h"
+
 #define GATHER_MAX      512 /* bytes that writev collects for one kernel call */
 #define LINE_MAX_BYTES  1024
 #define BACKSPACE       0x08
@@ -26,16 +29,10 @@ static struct {
     char bytes[LINE_MAX_BYTES];
     size_t size;
     size_t taken; /* bytes that read() gave out already */
+    bool is_complete;
+    bool is_end; /* it is empty, and read() has yet to tell of the end of the input */
     bool last_was_return;
-} line = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static uint8_t closed_descriptors; /* one bit each */
-
-static bool is_open(int fd)
-{
-    return fd >= 0 && fd < DESCRIPTORS &&
-           (__atomic_load_n(&closed_descriptors, __ATOMIC_RELAXED) & (1u << fd)) == 0;
-}
+} line = { .lock = PTHREAD_MUTEX_INITIALIZER, .is_complete = true };
 
 /* FTL_HANDLE_INVALID when the process was given none, or has taken it for itself. */
 static ftl_handle_t console(void)
@@ -57,11 +54,6 @@ static long write_all(const char *data, size_t size)
     return (long)written;
 }
 
-long sys_write(int fd, const void *data, size_t size)
-{
-    return is_open(fd) && fd != 0 ? write_all(data, size) : -EBADF;
-}
-
 /* Writes the first of the parts that is not empty. */
 static long write_one(const struct iovec *parts, int count)
 {
@@ -74,16 +66,14 @@ static long write_one(const struct iovec *parts, int count)
 }
 
 /* Small writes go out as one, so that a line is not torn apart by another process's. */
-long sys_writev(int fd, const struct iovec *parts, int count)
+static long write_parts(struct description *self, const struct iovec *parts, int count)
 {
     char gathered[GATHER_MAX];
     size_t size = 0;
 
-    if (!is_open(fd) || fd == 0) {
-        return -EBADF;
-    }
-    if (count < 0) {
-        return -EINVAL;
+    (void)self;
+    if (count == 1) {
+        return write_all(parts->iov_base, parts->iov_len);
     }
     for (int i = 0; i < count; i++) {
         if (parts[i].iov_len > sizeof(gathered) - size) {
@@ -126,65 +116,79 @@ static bool edit_line(char byte)
     }
 }
 
-/* Reads a new line byte by byte, so that what was typed ahead stays with the kernel for who reads
- * next. */
-static long read_line(void)
+/*
+ * Reads a new line byte by byte, so that what was typed ahead stays with the kernel for who reads
+ * next. After the deadline what was typed so far is kept for the next time.
+ */
+static long read_line(ftl_nsec_t deadline)
 {
     char byte;
-    line.size = 0;
-    line.taken = 0;
+    if (line.is_complete) {
+        line.size = 0;
+        line.taken = 0;
+        line.is_complete = false;
+    }
     do {
         size_t count;
-        ftl_status_t status = ftl_console_read(console(), &byte, 1, FTL_TIME_INFINITE, &count);
+        ftl_status_t status = ftl_console_read(console(), &byte, 1, deadline, &count);
+        if (status == FTL_ERR_TIMED_OUT) {
+            return -EAGAIN;
+        }
         if (status != FTL_OK) {
-            line.size = 0;
             return posix_error(status);
         }
     } while (!edit_line(byte));
+    line.is_complete = true;
     return 0;
 }
 
-long sys_read(int fd, void *buffer, size_t size)
+/* Whether what was read is to be given out before more is read. */
+static bool has_line(void)
+{
+    return line.is_complete && (line.taken < line.size || line.is_end);
+}
+
+/* Gives out of the line, after `result` of reading it was 0. */
+static long give(long result, void *buffer, size_t size)
+{
+    size_t left = line.size - line.taken;
+    size_t count = left < size ? left : size;
+    if (result != 0) {
+        return result;
+    }
+    memcpy(buffer, line.bytes + line.taken, count);
+    line.taken += count;
+    line.is_end = false;
+    return (long)count;
+}
+
+static long read_some(struct description *self, void *buffer, size_t size)
 {
     long result = 0;
-    if (!is_open(fd) || fd != 0) {
-        return -EBADF;
-    }
-    if (size == 0) {
-        return 0;
-    }
     pthread_mutex_lock(&line.lock);
-    if (line.taken == line.size) {
-        result = read_line();
+    if (!has_line()) {
+        result = read_line(description_is_nonblocking(self) ? 0 : FTL_TIME_INFINITE);
     }
-    if (result == 0) {
-        size_t left = line.size - line.taken;
-        size_t count = left < size ? left : size;
-        memcpy(buffer, line.bytes + line.taken, count);
-        line.taken += count;
-        result = (long)count;
-    }
+    result = give(result, buffer, size);
     pthread_mutex_unlock(&line.lock);
     return result;
 }
 
 /* Fills only the first part that has room: a read may always be short, and stdio copes. */
-long sys_readv(int fd, const struct iovec *parts, int count)
+static long read_parts(struct description *self, const struct iovec *parts, int count)
 {
     for (; count > 0; parts++, count--) {
         if (parts->iov_len != 0) {
-            return sys_read(fd, parts->iov_base, parts->iov_len);
+            return read_some(self, parts->iov_base, parts->iov_len);
         }
     }
-    return is_open(fd) ? 0 : -EBADF;
+    return 0;
 }
 
 /* A terminal of unknown size: that is what isatty() asks for. */
-long sys_ioctl(int fd, unsigned long request, void *argument)
+static long terminal_ioctl(struct description *self, unsigned long request, void *argument)
 {
-    if (!is_open(fd)) {
-        return -EBADF;
-    }
+    (void)self;
     if (request != TIOCGWINSZ) {
         return -ENOTTY;
     }
@@ -192,16 +196,53 @@ long sys_ioctl(int fd, unsigned long request, void *argument)
     return 0;
 }
 
-long sys_lseek(int fd)
+/* ---- Waiting for a line ---- */
+
+/* Takes what was typed: input is ready once a line is complete. */
+static uint32_t input_ready(struct description *self)
 {
-    return is_open(fd) ? -ESPIPE : -EBADF;
+    (void)self;
+    pthread_mutex_lock(&line.lock);
+    bool is_ready = has_line() || read_line(0) != -EAGAIN;
+    line.is_end |= is_ready && line.taken == line.size;
+    pthread_mutex_unlock(&line.lock);
+    return is_ready ? POLLIN | POLLRDNORM : 0;
 }
 
-long sys_close(int fd)
+static void arm_input(struct description *self, uint32_t events)
 {
-    if (!is_open(fd)) {
-        return -EBADF;
-    }
-    __atomic_or_fetch(&closed_descriptors, (uint8_t)(1u << fd), __ATOMIC_RELAXED);
-    return 0;
+    (void)self; /* the console tells of itself */
+    (void)events;
 }
+
+static void input_waits(struct description *self, uint32_t events,
+                        struct posix_wait waits[POSIX_WAITS])
+{
+    (void)self;
+    (void)events;
+    waits[0] = (struct posix_wait){ console(), FTL_SIGNAL_READABLE };
+}
+
+static const struct description_operations input_operations = {
+    .read = read_parts,
+    .ioctl = terminal_ioctl,
+    .ready = input_ready,
+    .arm = arm_input,
+    .waits = input_waits,
+};
+
+static const struct description_operations output_operations = {
+    .write = write_parts,
+    .ioctl = terminal_ioctl,
+};
+
+struct description console_input = {
+    .operations = &input_operations,
+    .references = 1,
+};
+
+struct description console_output = {
+    .operations = &output_operations,
+    .references = 2,
+    .flags = O_WRONLY,
+};

@@ -6,7 +6,9 @@
 #ifndef POSIX_H
 #define POSIX_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/sysinfo.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
@@ -18,7 +20,8 @@
 /* The errno for a status that is an error, negated; 0 for FTL_OK. */
 long posix_error(ftl_status_t status);
 
-/* console.c: descriptors 0, 1 and 2 are the console. */
+/* descriptor.c: what takes a descriptor is done by what that names. */
+long sys_openat(const char *path, int flags);
 long sys_read(int fd, void *buffer, size_t size);
 long sys_readv(int fd, const struct iovec *parts, int count);
 long sys_write(int fd, const void *data, size_t size);
@@ -26,6 +29,23 @@ long sys_writev(int fd, const struct iovec *parts, int count);
 long sys_ioctl(int fd, unsigned long request, void *argument);
 long sys_lseek(int fd);
 long sys_close(int fd);
+long sys_dup(int fd);
+long sys_dup3(int fd, int target, int flags);
+long sys_fcntl(int fd, int command, long argument);
+long sys_bind(int fd, const struct sockaddr *address, socklen_t size);
+long sys_listen(int fd, int backlog);
+long sys_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
+long sys_connect(int fd, const struct sockaddr *address, socklen_t size);
+long sys_getname(int fd, struct sockaddr *address, socklen_t *size, bool peer);
+long sys_sendmsg(int fd, const struct msghdr *message, int flags);
+long sys_recvmsg(int fd, struct msghdr *message, int flags);
+long sys_sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *address,
+                socklen_t address_size);
+long sys_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address,
+                  socklen_t *address_size);
+long sys_shutdown(int fd, int how);
+long sys_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
+long sys_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
 
 /* memory.c: anonymous memory. */
 long sys_mmap(uintptr_t address, size_t size, int protection, int flags, int fd);

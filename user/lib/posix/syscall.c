@@ -40,8 +40,8 @@ long posix_error(ftl_status_t status)
 /* Casts below undo the ones that musl's syscall macros made: every argument came as a long. */
 long __ftl_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-    (void)f;
     switch (number) {
+    case SYS_openat: return sys_openat((const char *)b, (int)c);
     case SYS_read: return sys_read((int)a, (void *)b, (size_t)c);
     case SYS_readv: return sys_readv((int)a, (const struct iovec *)b, (int)c);
     case SYS_write: return sys_write((int)a, (const void *)b, (size_t)c);
@@ -49,6 +49,29 @@ long __ftl_syscall(long number, long a, long b, long c, long d, long e, long f)
     case SYS_ioctl: return sys_ioctl((int)a, (unsigned long)b, (void *)c);
     case SYS_lseek: return sys_lseek((int)a);
     case SYS_close: return sys_close((int)a);
+    case SYS_dup: return sys_dup((int)a);
+    case SYS_dup3: return sys_dup3((int)a, (int)b, (int)c);
+    case SYS_fcntl: return sys_fcntl((int)a, (int)b, c);
+
+    case SYS_bind: return sys_bind((int)a, (const struct sockaddr *)b, (socklen_t)c);
+    case SYS_listen: return sys_listen((int)a, (int)b);
+    case SYS_accept: return sys_accept4((int)a, (struct sockaddr *)b, (socklen_t *)c, 0);
+    case SYS_accept4: return sys_accept4((int)a, (struct sockaddr *)b, (socklen_t *)c, (int)d);
+    case SYS_connect: return sys_connect((int)a, (const struct sockaddr *)b, (socklen_t)c);
+    case SYS_getsockname: return sys_getname((int)a, (struct sockaddr *)b, (socklen_t *)c, false);
+    case SYS_getpeername: return sys_getname((int)a, (struct sockaddr *)b, (socklen_t *)c, true);
+    case SYS_sendmsg: return sys_sendmsg((int)a, (const struct msghdr *)b, (int)c);
+    case SYS_recvmsg: return sys_recvmsg((int)a, (struct msghdr *)b, (int)c);
+    case SYS_sendto:
+        return sys_sendto((int)a, (const void *)b, (size_t)c, (int)d, (const struct sockaddr *)e,
+                          (socklen_t)f);
+    case SYS_recvfrom:
+        return sys_recvfrom((int)a, (void *)b, (size_t)c, (int)d, (struct sockaddr *)e,
+                            (socklen_t *)f);
+    case SYS_shutdown: return sys_shutdown((int)a, (int)b);
+    case SYS_setsockopt:
+        return sys_setsockopt((int)a, (int)b, (int)c, (const void *)d, (socklen_t)e);
+    case SYS_getsockopt: return sys_getsockopt((int)a, (int)b, (int)c, (void *)d, (socklen_t *)e);
 
     case SYS_mmap: return sys_mmap((uintptr_t)a, (size_t)b, (int)c, (int)d, (int)e);
     case SYS_munmap: return sys_munmap((uintptr_t)a, (size_t)b);

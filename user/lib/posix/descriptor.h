@@ -1,0 +1,89 @@
+/*
+ * Descriptors: small numbers that name what can be read, written and waited for. What a number
+ * names is a description, shared by the descriptors that dup() made of one. Each kind of
+ * description is a table of operations; one that is NULL is refused with the errno of POSIX.
+ */
+#ifndef POSIX_DESCRIPTOR_H
+#define POSIX_DESCRIPTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <ftl/types.h>
+
+#define POSIX_DESCRIPTORS_MAX 1024
+
+struct description;
+struct epoll_entry;
+
+/* What a thread waits for until a description may have become ready. */
+struct posix_wait {
+    ftl_handle_t handle; /* FTL_HANDLE_INVALID: nothing */
+    uint32_t signals;    /* FTL_SIGNAL_ bits */
+};
+
+#define POSIX_WAITS 3 /* for one description */
+
+/* All answer as Linux's system calls do: a result, or a negative errno. */
+struct description_operations {
+    long (*read)(struct description *self, const struct iovec *parts, int count);
+    long (*write)(struct description *self, const struct iovec *parts, int count);
+    long (*ioctl)(struct description *self, unsigned long request, void *argument);
+    void (*close)(struct description *self); /* the last descriptor has gone: frees it */
+
+    /* Waiting. Those that have no `ready` are always ready. */
+    uint32_t (*ready)(struct description *self); /* POLL bits that are so now */
+    /* Has `wait` tell of the events (POLL bits) from now on, at once if they are so already. */
+    void (*arm)(struct description *self, uint32_t events);
+    void (*waits)(struct description *self, uint32_t events, struct posix_wait waits[POSIX_WAITS]);
+    struct epoll_entry **(*watchers)(struct description *self); /* where epoll keeps its list */
+
+    /* Of sockets alone. */
+    long (*bind)(struct description *self, const struct sockaddr *address, socklen_t size);
+    long (*listen)(struct description *self, int backlog);
+    long (*accept)(struct description *self, struct sockaddr *address, socklen_t *size, int flags);
+    long (*connect)(struct description *self, const struct sockaddr *address, socklen_t size);
+    long (*name)(struct description *self, struct sockaddr *address, socklen_t *size, bool peer);
+    long (*send)(struct description *self, const struct msghdr *message, int flags);
+    long (*receive)(struct description *self, struct msghdr *message, int flags);
+    long (*shutdown)(struct description *self, int how);
+    long (*set_option)(struct description *self, int level, int name, const void *value,
+                       socklen_t size);
+    long (*get_option)(struct description *self, int level, int name, void *value, socklen_t *size);
+};
+
+/* The beginning of every description. */
+struct description {
+    const struct description_operations *operations;
+    uint32_t references; /* descriptors, and calls that use it now */
+    int flags;           /* O_ bits: O_NONBLOCK may change */
+};
+
+static inline bool description_is_nonblocking(const struct description *description)
+{
+    enum { NONBLOCK = 04000 }; /* O_NONBLOCK */
+    return (__atomic_load_n(&description->flags, __ATOMIC_RELAXED) & NONBLOCK) != 0;
+}
+
+/* The smallest free descriptor, for this description, which has one reference for it; -EMFILE. */
+long descriptor_install(struct description *description, bool close_on_exec);
+
+/* What the descriptor names, with one more reference, to be dropped; NULL: nothing. */
+struct description *descriptor_get(int fd);
+void description_drop(struct description *description);
+bool descriptor_is_open(int fd);
+
+/* Has all epoll instances forget a description that is being closed. */
+void posix_forget_watchers(struct epoll_entry **watchers);
+
+/* Set by code that provides files, when it is part of the program. A descriptor, or -errno. */
+extern long (*posix_open_file)(const char *path, int flags);
+
+/* Descriptors 0 to 2 at the start. */
+extern struct description console_input;
+extern struct description console_output;
+
+#endif

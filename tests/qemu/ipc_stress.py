@@ -3,8 +3,14 @@ doubled or out of order, and nothing is left behind."""
 import re
 
 
-def free_kib(guest):
-    return int(re.search(r"^free +(\d+) KiB$", guest.run("mem"), re.M)[1])
+def holdings(guest):
+    """All there is in the kernel: free memory, objects of each kind, handles of each process."""
+    free = re.search(r"^free +(\d+) KiB$", guest.run("mem"), re.M)[1]
+    objects = dict(re.findall(r"^([a-z]\S*) +(\d+) ", guest.run("objects"), re.M))
+    assert {"process", "thread", "channel", "vmo"} <= set(objects), objects
+    handles = dict(re.findall(r"^ +\d+ (\w+) +\w+ +\w+ +\d+ +(\d+) ", guest.run("ps"), re.M))
+    assert {"init", "shell"} <= set(handles), handles
+    return {"free KiB": free, **objects, **{f"handles of {name}": count for name, count in handles.items()}}
 
 
 def stress(guest, arguments):
@@ -16,9 +22,10 @@ def stress(guest, arguments):
 def test(guest):
     assert "\n64 got all, 0 were cut off, 0 were killed" in stress(guest, "1")  # makes caches and tables that stay
     assert "\n0 got all," in stress(guest, "kill 1")
-    before = free_kib(guest)
+    holdings(guest)  # makes pages of the shell's
+    before = holdings(guest)
     for seed in range(2, 4):
         assert "\n64 got all, 0 were cut off, 0 were killed" in stress(guest, seed)
         assert "\n0 got all," in stress(guest, f"kill {seed}")
-    after = free_kib(guest)
-    assert after == before, f"{before} KiB free before, {after} KiB after"
+    after = holdings(guest)
+    assert after == before, {name: (before[name], after[name]) for name in before if after[name] != before[name]}

@@ -9,8 +9,8 @@ import termios
 import time
 
 import project
-from guest import (BOOT_IMAGE, TESTS_IMAGE, Guest, GuestError, GuestExit, GuestTimeout, die_with_parent,
-                   qemu_command)
+from guest import (BOOT_IMAGE, TESTS_IMAGE, Guest, GuestError, GuestExit, GuestTimeout, die_with_parent, disk,
+                   network, qemu_command)
 
 EXIT_TIMEOUT = 124  # as timeout(1)
 EXEC_TIMEOUT = 300.0

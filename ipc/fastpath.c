@@ -132,8 +132,9 @@ static always_inline struct fastpath_result change_threads(struct hart *hart,
     uintptr_t context = (uintptr_t)&to->context;
     if (unlikely(!stopped) || unlikely(!started)) {
         context |= FASTPATH_UNFINISHED;
-    } else if (!vmspace_enter_window(to->process->vmspace)) {
-        vmspace_switch(to->process->vmspace);
+    } else if (!vmspace_enter_window(to->process->vmspace) &&
+               unlikely(!vmspace_try_switch(to->process->vmspace))) {
+        context |= FASTPATH_UNFINISHED;
     }
     return (struct fastpath_result){ .context = context, .tag = tag };
 }

@@ -6,6 +6,7 @@
 #include "arch/hart.h"
 #include "arch/platform.h"
 #include "arch/timer.h"
+#include "arch/tlb.h"
 
 #include "ipc/channel.h"
 #include "ipc/futex.h"
@@ -235,6 +236,21 @@ static bool wait_for_hart(const struct hart *hart, nsec_t deadline)
     return true;
 }
 
+/* Once the harts have started. The boot argument `ftl.asid_bits=N` has ids be fewer; 0: none. */
+static void init_address_space_ids(void)
+{
+    char value[16];
+    uint64_t bits = TLB_ID_BITS_MAX;
+    if (bootargs_get(boot_info.bootargs, "ftl.asid_bits", value, sizeof(value)) &&
+        (!text_parse_size((struct text){ value, strlen(value) }, &bits) ||
+         bits > TLB_ID_BITS_MAX)) {
+        log_line("boot: ftl.asid_bits is '%s': not a number up to %u", value, TLB_ID_BITS_MAX);
+        bits = TLB_ID_BITS_MAX;
+    }
+    uint64_t count = tlb_init_ids((unsigned)bits);
+    log_line("boot: %lu ids of address spaces (ASIDs)", count);
+}
+
 /*
  * Starts the others and waits until they are there; one that firmware promised but that never comes
  * is left out.
@@ -312,6 +328,7 @@ void kernel_main(hart_id_t hart, paddr_t dtb, paddr_t load_address, uint64_t ins
     system_init(instructions);
     harts[0].online = true;
     start_other_harts();
+    init_address_space_ids();
     console_enable_input(&boot_info);
 #ifndef FTL_RELEASE
     run_boot_test();

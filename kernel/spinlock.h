@@ -32,6 +32,7 @@ enum lock_class {
     LOCK_SLAB,           /* a slab cache */
     LOCK_PAGE_CACHE,     /* a hart's cache of free pages */
     LOCK_PAGES,          /* the page allocator */
+    LOCK_TLB_IDS,        /* ids of address spaces */
     LOCK_TRACE,          /* the ring of traced messages */
     LOCK_LOG,            /* the log ring */
     LOCK_CONSOLE_OUTPUT, /* the UART's transmitter */

@@ -86,6 +86,7 @@ struct vmspace *vmspace_create(ftl_isolation_t isolation, struct account *accoun
     }
     object_init(&vmspace->object, OBJECT_VMSPACE);
     vmspace->isolation = isolation;
+    tlb_space_init(&vmspace->space, vmspace->table.root);
     vmspace->account = account_get(account);
     spin_init(&vmspace->lock, LOCK_VMSPACE);
     list_init(&vmspace->mappings);
@@ -120,41 +121,65 @@ static void mappings_free(struct vmspace *vmspace, struct list *mappings)
     }
 }
 
-/* Whether the hart has the vmspace loaded. In this order: see vmspace_activate(). */
-static bool has_loaded(const struct hart *hart, const struct vmspace *vmspace)
+void vmspace_switch(struct vmspace *vmspace)
 {
-    return __atomic_load_n(&hart->arch.vmspace, __ATOMIC_SEQ_CST) == vmspace ||
-           __atomic_load_n(&hart->arch.leaving, __ATOMIC_SEQ_CST) == vmspace;
+    struct tlb_space *space = vmspace == NULL ? &tlb_kernel_space : &vmspace->space;
+    while (!tlb_try_load(space) && !tlb_try_enter(space)) {
+        tlb_assign_id(space);
+    }
+    __atomic_store_n(&arch_hart_self()->vmspace, vmspace, __ATOMIC_RELAXED);
 }
 
-/* Harts that have the vmspace loaded. */
+/* Harts that have the tables of a user vmspace loaded. */
 static uint64_t harts_loaded(const struct vmspace *vmspace)
 {
     uint64_t mask = 0;
     memory_barrier();
     for (unsigned i = 0; i < hart_count; i++) {
-        if (has_loaded(&harts[i], vmspace)) {
+        if (tlb_is_loaded(&harts[i].arch, &vmspace->space)) {
             mask |= 1UL << i;
         }
     }
     return mask;
 }
 
-/* Harts whose TLBs may hold the vmspace's translations. */
-static uint64_t harts_using(const struct vmspace *vmspace)
+/* Harts that may run in the vmspace without entering it first. */
+static uint64_t harts_inside(const struct vmspace *vmspace)
 {
-    if (vmspace->isolation == FTL_ISOLATION_SANDBOX) {
-        return __atomic_load_n(&vmspace->hart_mask, __ATOMIC_SEQ_CST);
+    return vmspace->isolation == FTL_ISOLATION_USER
+               ? harts_loaded(vmspace)
+               : __atomic_load_n(&vmspace->space.harts, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * TLBs forget a range whose tables have changed: those of harts that are inside now; others are
+ * taken off the list of those that need not, and so forget all of the vmspace when they enter it. A
+ * hart that enters meanwhile either sees that, or is seen by the second look; one that leaves
+ * between the two looks stays on the list, and is told. Windows are never left in that sense: their
+ * tables are the kernel's.
+ */
+static void flush(struct vmspace *vmspace, vaddr_t address, size_t size)
+{
+    uint64_t inside = harts_inside(vmspace);
+    if ((__atomic_load_n(&vmspace->space.harts, __ATOMIC_RELAXED) & ~inside) != 0) {
+        __atomic_fetch_and(&vmspace->space.harts, inside, __ATOMIC_SEQ_CST);
+        inside |= harts_inside(vmspace);
     }
-    /* Loading another root drops a user vmspace's translations; one loaded from now on sees the new
-     * tables. */
-    return harts_loaded(vmspace);
+    tlb_flush(&vmspace->space, inside, address, size);
 }
 
 void vmspace_sync_code(const struct vmspace *vmspace)
 {
     tlb_code_written();
-    tlb_sync_code(harts_using(vmspace)); /* the others catch up when they load it */
+    tlb_sync_code(harts_inside(vmspace)); /* the others catch up when they enter it */
+}
+
+/* Whether the hart is in the vmspace, or on its way in or out. */
+static bool is_in(const struct hart *hart, const struct vmspace *vmspace)
+{
+    return __atomic_load_n(&hart->arch.vmspace, __ATOMIC_SEQ_CST) == vmspace ||
+           (vmspace->isolation == FTL_ISOLATION_USER &&
+            tlb_is_loaded(&hart->arch, &vmspace->space));
 }
 
 /*
@@ -168,7 +193,7 @@ static void wait_until_unused(const struct vmspace *vmspace)
         vmspace_activate(NULL);
     }
     for (unsigned i = 0; i < hart_count; i++) {
-        while (has_loaded(&harts[i], vmspace)) {
+        while (is_in(&harts[i], vmspace)) {
             arch_relax();
         }
     }
@@ -184,7 +209,7 @@ static void clear_window(struct vmspace *vmspace)
     size_t size = ALIGN_UP(vmspace->mapped_end, MEGAPAGE_SIZE) - vmspace->base;
     page_table_unmap(&vmspace->table, vmspace->base, size, NULL, NULL);
     page_table_detach(&vmspace->table, vmspace->base, size, &tables);
-    tlb_flush(harts_using(vmspace), vmspace->base, WINDOW_SIZE);
+    flush(vmspace, vmspace->base, WINDOW_SIZE);
     page_table_free_detached(&vmspace->table, &tables);
 }
 
@@ -268,7 +293,7 @@ void vmspace_leave(struct vmspace *vmspace, const struct process *process)
                              NULL);
         }
     }
-    tlb_flush(harts_using(vmspace), vmspace->start, vmspace->end - vmspace->start);
+    flush(vmspace, vmspace->start, vmspace->end - vmspace->start);
     spin_unlock(&vmspace->lock);
     mappings_free(vmspace, &removed);
 }
@@ -415,7 +440,7 @@ static ftl_status_t map_pinned(struct vmspace *vmspace, const struct map_request
     mapping->owner = request->owner;
     if (!map_eagerly(vmspace, mapping)) {
         /* A thread may have used the part that was mapped for a moment. */
-        tlb_flush(harts_using(vmspace), mapping->start, request->size);
+        flush(vmspace, mapping->start, request->size);
         mapping_discard(vmspace, mapping);
         return FTL_ERR_NO_MEMORY;
     }
@@ -494,7 +519,7 @@ static void forget_range(struct vmspace *vmspace, vaddr_t address, size_t size)
     if (may_hold_tables) {
         page_table_detach(&vmspace->table, address, size, &tables);
     }
-    tlb_flush(harts_using(vmspace), address, size);
+    flush(vmspace, address, size);
     if (may_hold_tables) {
         page_table_free_detached(&vmspace->table, &tables);
     }
@@ -590,7 +615,7 @@ ftl_status_t vmspace_protect(struct vmspace *vmspace, vaddr_t address, size_t si
             mapping->permissions = (uint8_t)permissions;
         }
     }
-    tlb_flush(harts_using(vmspace), address, size);
+    flush(vmspace, address, size);
 unlock:
     spin_unlock(&vmspace->lock);
     return status;

@@ -10,6 +10,7 @@
 
 #include "arch/hart.h"
 #include "arch/mmu.h"
+#include "arch/tlb.h"
 #include "kernel/object.h"
 #include "mm/vmo.h"
 
@@ -18,10 +19,10 @@ struct process;
 struct vmspace {
     struct object object; /* first */
     ftl_isolation_t isolation;
-    vaddr_t base;         /* of a window; 0 for user vmspaces */
-    vaddr_t start;        /* lowest address that may be mapped */
-    vaddr_t end;          /* first one that may not */
-    uint64_t hart_mask;   /* harts that may have translations cached; atomic */
+    vaddr_t base;  /* of a window; 0 for user vmspaces */
+    vaddr_t start; /* lowest address that may be mapped */
+    vaddr_t end;   /* first one that may not */
+    struct tlb_space space;
     struct spinlock lock; /* LOCK_VMSPACE; protects everything below */
     struct page_table table;
     struct account *account; /* a reference; page tables and mappings */
@@ -117,6 +118,9 @@ ftl_status_t vmspace_fault(struct vmspace *vmspace, vaddr_t address, unsigned ac
 /* The rest of vmspace_activate(): it is another. */
 void vmspace_switch(struct vmspace *vmspace);
 
+/* The same, for the fast path of calls; false: nothing is done, as it takes more than usual. */
+bool vmspace_try_switch(struct vmspace *vmspace);
+
 /* This hart runs in the vmspace from now on. NULL: in the kernel alone. */
 static inline void vmspace_activate(struct vmspace *vmspace)
 {
@@ -139,7 +143,7 @@ static inline bool vmspace_enter_window(struct vmspace *vmspace)
     if (now == vmspace) {
         return true;
     }
-    uint64_t known = __atomic_load_n(&vmspace->hart_mask, __ATOMIC_RELAXED);
+    uint64_t known = __atomic_load_n(&vmspace->space.harts, __ATOMIC_RELAXED);
     if (now->isolation != FTL_ISOLATION_SANDBOX || vmspace->isolation != FTL_ISOLATION_SANDBOX ||
         (known >> hart->index & 1) == 0) {
         return false;

@@ -98,8 +98,11 @@ bool hart_start(unsigned index)
 _Noreturn void secondary_main(void);
 void secondary_main(void)
 {
-    arch_hart_self()->satp = csr_read(satp);
-    hart_main(hart_index());
+    if (tlb_init_hart()) {
+        hart_main(hart_index());
+    }
+    log_line("hart %u: came late, with fewer ids of address spaces than are in use",
+             arch_hart_self()->id);
     hart_halt();
 }
 

@@ -139,13 +139,10 @@ void kernel_map_init(const struct boot_info *info)
     if (!page_table_prepare_roots(&kernel_page_table, VMAP_BASE, VMAP_SIZE)) {
         panic("boot: no memory for the vmap area");
     }
-    kernel_map_load();
-}
-
-void kernel_map_load(void)
-{
-    tlb_load_root(kernel_page_table.root);
-    __asm__ volatile("sfence.vma" ::: "memory");
+    tlb_space_init(&tlb_kernel_space, kernel_page_table.root);
+    satp_write(tlb_kernel_space.satp);
+    sfence_all();
+    tlb_init_hart();
 }
 
 /* Takes addresses from the vmap area, for good, with an unmapped page below. 0: it is full. */

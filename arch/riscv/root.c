@@ -1,46 +1,56 @@
 /*
- * satp, and code that was written: see arch/tlb.h. No ASIDs yet: a change of root drops all
- * translations but global ones. The fast path of calls gets here with messages in registers: see
- * ipc/fastpath.h.
+ * Entering an address space, and code that was written: see arch/tlb.h. The fast path of calls gets
+ * here with messages in registers: see ipc/fastpath.h.
  */
-#include "arch/csr.h"
+#include "arch/fence.h"
 #include "arch/hart.h"
-#include "arch/internal.h"
 #include "arch/tlb.h"
+#include "arch/tlb_ids.h"
 
 /*
- * Counts the times that code was written. Most code is written for processes that have not started,
- * so that no hart has to be interrupted for it: each executes fence.i when it next loads an address
- * space and finds that it has missed some.
+ * Most code is written for processes that have not started, so that no hart has to be interrupted
+ * for it: each executes fence.i when it next enters an address space and finds that it has missed
+ * some.
  */
-static uint64_t code_generation; /* atomic */
+uint64_t tlb_code_generation;
 
 static void catch_up_with_code(struct arch_hart *hart)
 {
-    uint64_t generation = __atomic_load_n(&code_generation, __ATOMIC_SEQ_CST);
+    uint64_t generation = __atomic_load_n(&tlb_code_generation, __ATOMIC_SEQ_CST);
     if (hart->code_generation != generation) {
         hart->code_generation = generation;
-        __asm__ volatile("fence.i" ::: "memory");
+        fence_instructions();
     }
 }
 
-void tlb_load_root(paddr_t root)
+/*
+ * Where the space is new to this hart, or has changed since, nothing of it stays in the TLB.
+ * Nothing of any does where there are no ids: all have 0 then.
+ */
+bool tlb_try_enter(struct tlb_space *space)
 {
     struct arch_hart *hart = arch_hart_self();
-    catch_up_with_code(hart);
-    uint64_t satp = ((uint64_t)SATP_MODE_SV39 << SATP_MODE_SHIFT) | root >> PAGE_SHIFT;
-    if (hart->satp == satp) {
-        return;
+    bool has_id = tlb_announce(hart, space);
+    uint64_t satp = hart->next_satp;
+    if (!has_id && tlb_ids.count != 0) {
+        __atomic_store_n(&hart->next_satp, hart->satp, __ATOMIC_SEQ_CST);
+        return false;
     }
-    hart->satp = satp;
-    csr_write(satp, satp);
-    /* With rs2 = x0 global translations would go too; ASID 0 is all we use. */
-    __asm__ volatile("sfence.vma zero, %0" : : "r"(0UL) : "memory");
+    catch_up_with_code(hart);
+    uint64_t bit = 1UL << hart->index;
+    bool was_told = (__atomic_fetch_or(&space->harts, bit, __ATOMIC_SEQ_CST) & bit) != 0;
+    bool forget = !was_told || (!has_id && satp != hart->satp);
+    satp_write(satp);
+    if (forget) {
+        sfence_asid(tlb_id(satp));
+    }
+    __atomic_store_n(&hart->satp, satp, __ATOMIC_RELEASE);
+    return true;
 }
 
 void tlb_code_written(void)
 {
-    __atomic_fetch_add(&code_generation, 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&tlb_code_generation, 1, __ATOMIC_SEQ_CST);
 }
 
 void tlb_sync_code(uint64_t hart_mask)

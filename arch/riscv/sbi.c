@@ -169,7 +169,7 @@ struct hart_call {
  * address of a mask of the low 64 ids.
  */
 static void call_for_harts(const struct hart_call *call, uint64_t indices, unsigned long start,
-                           unsigned long size)
+                           unsigned long size, unsigned long asid)
 {
     while (indices != 0) {
         hart_id_t base = ALIGN_DOWN(harts[__builtin_ctzl(indices)].arch.id, 64U);
@@ -183,9 +183,10 @@ static void call_for_harts(const struct hart_call *call, uint64_t indices, unsig
             }
         }
         if (sbi.has[call->extension]) {
-            sbi_call(extensions[call->extension].id, call->function, mask, base, start, size);
+            sbi_call_5(extensions[call->extension].id, call->function, mask, base, start, size,
+                       asid);
         } else if (base == 0) {
-            sbi_call(call->legacy, 0, (unsigned long)&mask, start, size, 0);
+            sbi_call(call->legacy, 0, (unsigned long)&mask, start, size, asid);
         }
     }
 }
@@ -193,21 +194,28 @@ static void call_for_harts(const struct hart_call *call, uint64_t indices, unsig
 void sbi_send_ipi(uint64_t hart_mask)
 {
     static const struct hart_call call = { EXTENSION_IPI, SBI_IPI_SEND, SBI_LEGACY_SEND_IPI };
-    call_for_harts(&call, hart_mask, 0, 0);
+    call_for_harts(&call, hart_mask, 0, 0, 0);
 }
 
 void sbi_remote_sfence(uint64_t hart_mask, vaddr_t va, size_t size)
 {
     static const struct hart_call call = { EXTENSION_RFENCE, SBI_RFENCE_SFENCE,
                                            SBI_LEGACY_REMOTE_SFENCE };
-    call_for_harts(&call, hart_mask, va, size);
+    call_for_harts(&call, hart_mask, va, size, 0);
+}
+
+void sbi_remote_sfence_asid(uint64_t hart_mask, vaddr_t va, size_t size, uint64_t asid)
+{
+    static const struct hart_call call = { EXTENSION_RFENCE, SBI_RFENCE_SFENCE_ASID,
+                                           SBI_LEGACY_REMOTE_ASID };
+    call_for_harts(&call, hart_mask, va, size, asid);
 }
 
 void sbi_remote_fence_i(uint64_t hart_mask)
 {
     static const struct hart_call call = { EXTENSION_RFENCE, SBI_RFENCE_FENCE_I,
                                            SBI_LEGACY_REMOTE_FENCE_I };
-    call_for_harts(&call, hart_mask, 0, 0);
+    call_for_harts(&call, hart_mask, 0, 0, 0);
 }
 
 /* --- Harts and the system --- */

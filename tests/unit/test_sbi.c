@@ -19,6 +19,7 @@
 #define HART_IDS  200
 #define START     0x80201000UL
 #define OPAQUE    0x80300000UL
+#define ALL_ASIDS UINT64_MAX
 #define HART_OKAY 7 /* the one that the model starts */
 
 struct hart harts[MAX_HARTS];
@@ -35,7 +36,7 @@ static struct {
     size_t console_used;
     uint64_t timer;
     unsigned ipis[HART_IDS], fences[HART_IDS], code_fences[HART_IDS];
-    uint64_t fence_start, fence_size;
+    uint64_t fence_start, fence_size, fence_asid;
     unsigned started, resets, reboots;
     unsigned legacy_calls;
 } firmware;
@@ -124,7 +125,11 @@ static void legacy_call(unsigned long extension, const unsigned long *arg)
     case SBI_LEGACY_PUTCHAR: put(&character, 1); break;
     case SBI_LEGACY_SEND_IPI: count(firmware.ipis, *(unsigned long *)arg[0], 0); break;
     case SBI_LEGACY_REMOTE_FENCE_I: count(firmware.code_fences, *(unsigned long *)arg[0], 0); break;
-    case SBI_LEGACY_REMOTE_SFENCE: fence(*(unsigned long *)arg[0], 0, arg[1], arg[2]); break;
+    case SBI_LEGACY_REMOTE_SFENCE:
+    case SBI_LEGACY_REMOTE_ASID:
+        fence(*(unsigned long *)arg[0], 0, arg[1], arg[2]);
+        firmware.fence_asid = extension == SBI_LEGACY_REMOTE_SFENCE ? ALL_ASIDS : arg[3];
+        break;
     case SBI_LEGACY_SHUTDOWN: firmware.resets++; break;
     default: fail_msg("legacy call %lu", extension);
     }
@@ -145,8 +150,9 @@ static struct sbi_result extension_call(unsigned long extension, unsigned long f
         if (function == SBI_RFENCE_FENCE_I) {
             count(firmware.code_fences, arg[0], arg[1]);
         } else {
-            assert_int_equal(function, SBI_RFENCE_SFENCE);
+            assert_true(function == SBI_RFENCE_SFENCE || function == SBI_RFENCE_SFENCE_ASID);
             fence(arg[0], arg[1], arg[2], arg[3]);
+            firmware.fence_asid = function == SBI_RFENCE_SFENCE ? ALL_ASIDS : arg[4];
         }
         break;
     case SBI_HSM:
@@ -165,10 +171,11 @@ static struct sbi_result extension_call(unsigned long extension, unsigned long f
     return result;
 }
 
-struct sbi_result sbi_call(unsigned long extension, unsigned long function, unsigned long arg0,
-                           unsigned long arg1, unsigned long arg2, unsigned long arg3)
+struct sbi_result sbi_call_5(unsigned long extension, unsigned long function, unsigned long arg0,
+                             unsigned long arg1, unsigned long arg2, unsigned long arg3,
+                             unsigned long arg4)
 {
-    const unsigned long arg[] = { arg0, arg1, arg2, arg3 };
+    const unsigned long arg[] = { arg0, arg1, arg2, arg3, arg4 };
     if (!has_extension(extension)) {
         return (struct sbi_result){ .error = SBI_ERR_NOT_SUPPORTED };
     }
@@ -233,6 +240,12 @@ static void check_effects(void)
     }
     assert_int_equal(firmware.fence_start, 0xffffffd000001000UL);
     assert_int_equal(firmware.fence_size, 0x3000);
+    assert_true(firmware.fence_asid == ALL_ASIDS);
+    sbi_remote_sfence_asid(0x8, 0x5000, 0x1000, 77);
+    assert_int_equal(firmware.fences[4], 2);
+    assert_int_equal(firmware.fence_start, 0x5000);
+    assert_int_equal(firmware.fence_size, 0x1000);
+    assert_int_equal(firmware.fence_asid, 77);
 }
 
 static void all_extensions_are_found_and_used(void **state)

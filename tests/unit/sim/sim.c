@@ -11,9 +11,11 @@
 #include <ftl/call_numbers.h>
 #include <ftl/words.h>
 
+#include "arch/fence.h"
 #include "arch/platform.h"
 #include "arch/timer.h"
 #include "arch/tlb.h"
+#include "arch/tlb_ids.h"
 #include "arch/uaccess.h"
 
 #include "host/memory.h"
@@ -43,13 +45,16 @@
 #define POINTS_MAX     20000000
 #define FAIR_POINTS    1000 /* of a hart, after which another goes on whatever the schedule */
 #define TLB_ENTRIES    32
+#define ASID_BITS      3
 #define CONSOLE_SOURCE 1
 #define LEAP_ODDS      64 /* of a point where harts may change: that time leaps too */
 
 struct tlb_entry {
-    vaddr_t page; /* 0: free */
+    vaddr_t page;  /* 0: free */
+    uint64_t satp; /* it was filled with */
     paddr_t pa;
     unsigned permissions;
+    bool stale; /* what it says is not so any more: it must be flushed before it is used */
 };
 
 struct fiber {
@@ -65,8 +70,7 @@ struct sim_hart {
     bool software_interrupt;
     bool in_process; /* runs process code */
     nsec_t timer;
-    paddr_t root;
-    const void *vmspace; /* whose root it is */
+    uint64_t satp;
     struct tlb_entry tlb[TLB_ENTRIES];
     size_t tlb_next;
 };
@@ -80,6 +84,7 @@ static struct {
     size_t points;
     size_t spins; /* turns of waiting since the last progress */
     paddr_t gate;
+    unsigned asid_bits;
     struct spinlock source_lock; /* LOCK_INTERRUPTS */
     struct sim_source {
         void (*handler)(void *context);
@@ -94,6 +99,8 @@ sim_code sim_image_code;
 struct page_table kernel_page_table;
 
 void sim_point(void);
+void __real_tlb_flush(const struct tlb_space *space, uint64_t hart_mask, vaddr_t va, size_t size);
+void __wrap_tlb_flush(const struct tlb_space *space, uint64_t hart_mask, vaddr_t va, size_t size);
 void __real_page_free(struct page *page, unsigned order);
 void __wrap_page_free(struct page *page, unsigned order);
 
@@ -427,6 +434,7 @@ static void init_kernel(void)
     if (!page_table_init(&kernel_page_table, NULL, NULL)) {
         sim_fail("no memory for the kernel's page table");
     }
+    tlb_space_init(&tlb_kernel_space, kernel_page_table.root);
     sim.gate = page_to_phys(page_alloc_zeroed(0));
     slab_init();
     console_init(&info);
@@ -447,6 +455,16 @@ static void init_kernel(void)
     system_init(0);
 }
 
+/*
+ * Few ids, so that they run out again and again, or as many as the environment's FTL_SIM_ASID_BITS
+ * says: with 0, harts have none.
+ */
+static unsigned asid_bits(void)
+{
+    const char *value = getenv("FTL_SIM_ASID_BITS");
+    return value == NULL ? ASID_BITS : (unsigned)strtoul(value, NULL, 10);
+}
+
 void sim_boot(unsigned count, size_t ram)
 {
     static const struct sim_schedule quiet = { 0 };
@@ -454,6 +472,7 @@ void sim_boot(unsigned count, size_t ram)
     host_time = 1;
     host_memory_init(ram);
     hart_count = count;
+    sim.asid_bits = asid_bits();
     for (unsigned i = 0; i < count; i++) {
         harts[i].arch.index = i;
         harts[i].online = true;
@@ -463,8 +482,12 @@ void sim_boot(unsigned count, size_t ram)
     }
     init_kernel();
     for (unsigned i = 0; i < count; i++) {
-        sim.harts[i].root = kernel_page_table.root;
+        host_hart_index = i;
+        sim.harts[i].satp = tlb_kernel_space.satp;
+        assert_true(tlb_init_hart());
     }
+    host_hart_index = 0;
+    tlb_init_ids(TLB_ID_BITS_MAX);
     sim_run(&quiet);
 }
 
@@ -518,86 +541,192 @@ void context_log(const struct context *context)
 
 /* --- TLBs: what a hart has seen in the tables it forgets only when told to --- */
 
-void tlb_load_root(paddr_t root)
+static struct sim_hart *this_hart(void)
 {
-    struct sim_hart *hart = &sim.harts[hart_index()];
-    const struct arch_hart *kernels = arch_hart_self();
-    if (hart->root == root) {
-        return;
-    }
-    /* Who changes or frees these tables must still find this hart. */
-    if (hart->root != kernel_page_table.root && kernels->vmspace != hart->vmspace &&
-        kernels->leaving != hart->vmspace) {
-        sim_fail("the hart does not count for the tables it still has loaded");
-    }
-    hart->root = root;
-    hart->vmspace = kernels->vmspace;
-    memset(hart->tlb, 0, sizeof(hart->tlb));
+    return &sim.harts[hart_index()];
 }
 
-static void forget(struct sim_hart *hart, vaddr_t va, size_t size)
+uint64_t satp_read(void)
+{
+    return this_hart()->satp;
+}
+
+void satp_write(uint64_t value)
+{
+    const struct arch_hart *kernels = arch_hart_self();
+    uint64_t present = tlb_id(value) & ((1UL << sim.asid_bits) - 1);
+    value ^= (tlb_id(value) ^ present) << SATP_ASID_SHIFT;
+    /* Who changes or frees these tables, and those before them, must find this hart. */
+    if (sim.running != NULL &&
+        (kernels->satp != this_hart()->satp || kernels->next_satp != value)) {
+        sim_fail("the hart does not count for the tables it has loaded, or loads");
+    }
+    this_hart()->satp = value;
+}
+
+static void forget(struct sim_hart *hart, vaddr_t va, size_t size,
+                   bool (*matches)(uint64_t, uint64_t), uint64_t asid)
 {
     for (size_t i = 0; i < TLB_ENTRIES; i++) {
-        if (hart->tlb[i].page - va < size) {
-            hart->tlb[i].page = 0;
+        struct tlb_entry *entry = &hart->tlb[i];
+        if (entry->page - va < size && matches(tlb_id(entry->satp), asid)) {
+            entry->page = 0;
         }
     }
 }
 
-void tlb_flush_local(vaddr_t va)
+static bool any_asid(uint64_t asid, uint64_t wanted)
 {
-    forget(&sim.harts[hart_index()], ALIGN_DOWN(va, PAGE_SIZE), PAGE_SIZE);
+    (void)asid;
+    (void)wanted;
+    return true;
 }
 
-void tlb_flush(uint64_t hart_mask, vaddr_t va, size_t size)
+static bool one_asid(uint64_t asid, uint64_t wanted)
 {
-    hart_mask |= 1UL << hart_index();
+    return asid == wanted;
+}
+
+void sfence_all(void)
+{
+    forget(this_hart(), 0, SIZE_MAX, any_asid, 0);
+}
+
+void sfence_asid(uint64_t asid)
+{
+    forget(this_hart(), 0, SIZE_MAX, one_asid, asid);
+}
+
+void sfence_page(vaddr_t va)
+{
+    forget(this_hart(), ALIGN_DOWN(va, PAGE_SIZE), PAGE_SIZE, any_asid, 0);
+}
+
+void sfence_page_asid(vaddr_t va, uint64_t asid)
+{
+    forget(this_hart(), ALIGN_DOWN(va, PAGE_SIZE), PAGE_SIZE, one_asid, asid);
+}
+
+void fence_instructions(void)
+{
+}
+
+uint64_t other_harts(void)
+{
+    return ((1UL << hart_count) - 1) & ~(1UL << hart_index());
+}
+
+static void forget_remotely(uint64_t hart_mask, vaddr_t va, size_t size,
+                            bool (*matches)(uint64_t, uint64_t), uint64_t asid)
+{
     for (unsigned i = 0; i < hart_count; i++) {
         if ((hart_mask >> i & 1) != 0) {
             sim_point();
-            forget(&sim.harts[i], va, size);
+            forget(&sim.harts[i], va, size, matches, asid);
         }
     }
 }
 
-void tlb_code_written(void)
+void sbi_remote_sfence(uint64_t hart_mask, vaddr_t va, size_t size)
 {
+    forget_remotely(hart_mask, va, size, any_asid, 0);
 }
 
-void tlb_sync_code(uint64_t hart_mask)
+void sbi_remote_sfence_asid(uint64_t hart_mask, vaddr_t va, size_t size, uint64_t asid)
+{
+    forget_remotely(hart_mask, va, size, one_asid, asid);
+}
+
+void sbi_remote_fence_i(uint64_t hart_mask)
 {
     (void)hart_mask;
+}
+
+static paddr_t root_of(uint64_t satp)
+{
+    return tlb_root(satp) << PAGE_SHIFT;
+}
+
+/* What the hart would use the entry for, as it is. */
+static bool is_usable(const struct sim_hart *hart, const struct tlb_entry *entry)
+{
+    return entry->page != 0 && tlb_id(entry->satp) == tlb_id(hart->satp);
+}
+
+/* Whether the entry allows nothing that the tables it comes from do not. */
+static bool is_true(const struct tlb_entry *entry)
+{
+    struct page_table table = { .root = root_of(entry->satp) };
+    paddr_t pa;
+    unsigned permissions;
+    return page_table_query(&table, entry->page, &pa, &permissions) && pa == entry->pa &&
+           (entry->permissions & ~permissions) == 0;
 }
 
 /* The translation of a page for this hart; NULL: none. */
 static const struct tlb_entry *translate(struct sim_hart *hart, vaddr_t page)
 {
     for (size_t i = 0; i < TLB_ENTRIES; i++) {
-        if (hart->tlb[i].page == page) {
-            return &hart->tlb[i];
+        const struct tlb_entry *entry = &hart->tlb[i];
+        if (entry->page == page && is_usable(hart, entry)) {
+            if (entry->stale || tlb_root(entry->satp) != tlb_root(hart->satp)) {
+                sim_fail("the TLB's translation of %#lx (satp %#lx, entered %#lx) is of %s", page, entry->satp, hart->satp,
+                         entry->stale ? "earlier tables" : "another address space");
+            }
+            return entry;
         }
     }
-    struct page_table table = { .root = hart->root };
-    struct tlb_entry entry = { .page = page };
+    struct page_table table = { .root = root_of(hart->satp) };
+    struct tlb_entry entry = { .page = page, .satp = hart->satp };
     if (page == 0 || !page_table_query(&table, page, &entry.pa, &entry.permissions)) {
         return NULL;
     }
+    sim_statistics.tlb_fills++;
     struct tlb_entry *slot = &hart->tlb[hart->tlb_next++ % TLB_ENTRIES];
     *slot = entry;
     return slot;
 }
 
-static void check_freed(const struct sim_hart *hart, paddr_t pa, size_t size)
+/*
+ * The linker puts it before the real one, which is to leave nothing that a hart could use; what it
+ * leaves for later, when the hart enters the space again, is marked.
+ */
+void __wrap_tlb_flush(const struct tlb_space *space, uint64_t hart_mask, vaddr_t va, size_t size)
+{
+    __real_tlb_flush(space, hart_mask, va, size);
+    for (unsigned i = 0; i < hart_count; i++) {
+        for (size_t j = 0; j < TLB_ENTRIES; j++) {
+            struct tlb_entry *entry = &sim.harts[i].tlb[j];
+            if (entry->page == 0 || entry->stale ||
+                tlb_root(entry->satp) != tlb_root(space->satp) || entry->page - va >= size ||
+                is_true(entry)) {
+                continue;
+            }
+            if (is_usable(&sim.harts[i], entry)) {
+                sim_fail("hart %u's TLB is behind at %#lx after a flush", i, entry->page);
+            }
+            entry->stale = true;
+            sim_statistics.left_stale++;
+        }
+    }
+}
+
+static void check_freed(struct sim_hart *hart, paddr_t pa, size_t size)
 {
     unsigned index = (unsigned)(hart - sim.harts);
-    if (hart->root - pa < size) {
+    if (root_of(hart->satp) - pa < size) {
         sim_fail("the page freed is the root of hart %u's tables", index);
     }
     for (size_t i = 0; i < TLB_ENTRIES; i++) {
-        if (hart->tlb[i].page != 0 && hart->tlb[i].pa - pa < size) {
-            sim_fail("hart %u's TLB still maps %#lx to a page that is freed", index,
-                     hart->tlb[i].page);
+        struct tlb_entry *entry = &hart->tlb[i];
+        if (entry->page == 0 || (entry->pa - pa >= size && root_of(entry->satp) - pa >= size)) {
+            continue;
         }
+        if (is_usable(hart, entry)) {
+            sim_fail("hart %u's TLB still maps %#lx to a page that is freed, or by one", index,
+                     entry->page);
+        }
+        entry->stale = true;
     }
 }
 
@@ -613,13 +742,9 @@ void __wrap_page_free(struct page *page, unsigned order)
 void sim_check_tlbs(void)
 {
     for (unsigned i = 0; i < hart_count; i++) {
-        struct page_table table = { .root = sim.harts[i].root };
         for (size_t j = 0; j < TLB_ENTRIES; j++) {
             const struct tlb_entry *entry = &sim.harts[i].tlb[j];
-            paddr_t pa;
-            unsigned permissions;
-            if (entry->page != 0 && (!page_table_query(&table, entry->page, &pa, &permissions) ||
-                                     pa != entry->pa || (entry->permissions & ~permissions) != 0)) {
+            if (is_usable(&sim.harts[i], entry) && (entry->stale || !is_true(entry))) {
                 sim_fail("hart %u's TLB is behind at %#lx", i, entry->page);
             }
         }

@@ -5,6 +5,9 @@ set(core ${CMAKE_SOURCE_DIR})
 file(GLOB ipc CONFIGURE_DEPENDS ${core}/ipc/*.c)
 add_library(ftl_unit_core STATIC
     ${ipc}
+    ${core}/arch/riscv/asid.c
+    ${core}/arch/riscv/root.c
+    ${core}/arch/riscv/tlb.c
     ${core}/kernel/calls.c
     ${core}/kernel/code.c
     ${core}/kernel/console.c
@@ -44,7 +47,7 @@ foreach(library IN ITEMS ftl_unit_core ftl_unit_sim)
 endforeach()
 target_link_libraries(ftl_unit_core PUBLIC ftl_unit_sim)
 target_link_libraries(ftl_unit_sim PUBLIC ftl_unit_core ftl_unit_host cmocka)
-target_link_options(ftl_unit_sim PUBLIC -Wl,--wrap=page_free)
+target_link_options(ftl_unit_sim PUBLIC -Wl,--wrap=page_free,--wrap=tlb_flush)
 
 function(ftl_core_test)
     cmake_parse_arguments(PARSE_ARGV 0 arg "LONG" "NAME" "LIBRARIES")

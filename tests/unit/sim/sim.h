@@ -4,7 +4,8 @@
  * the simulator may let another hart go on, as its schedule says. Processes' code is C functions.
  * Time stands still but for what the schedule lets pass. Found by the simulator itself, which then
  * ends the program with the schedule's name: harts that wait for each other for ever, a context on
- * two harts, pages freed while some hart's TLB or root still leads there.
+ * two harts, pages freed while some hart's TLB or root still leads there, and translations used
+ * that are of earlier tables or of another address space.
  */
 #ifndef SIM_H
 #define SIM_H
@@ -62,6 +63,8 @@ struct sim_statistics {
     size_t switches; /* from hart to hart */
     size_t leaps;    /* of time */
     size_t timer_interrupts;
+    size_t tlb_fills;
+    size_t left_stale;       /* translations that a flush left to be dropped later */
     size_t fast_words_calls; /* that took the fast path */
     size_t lazy; /* times seen that a hart slept while a thread that it may run was on a queue, and
                     nobody did anything */

@@ -5,6 +5,8 @@
 #ifndef ARCH_CSR_H
 #define ARCH_CSR_H
 
+#include "arch/satp.h"
+
 #define SSTATUS_SIE        (1 << 1)
 #define SSTATUS_SPIE       (1 << 5)
 #define SSTATUS_SPP        (1 << 8)
@@ -19,9 +21,6 @@
 #define INTERRUPT_SOFTWARE 1
 #define INTERRUPT_TIMER    5
 #define INTERRUPT_EXTERNAL 9
-
-#define SATP_MODE_SV39  8
-#define SATP_MODE_SHIFT 60
 
 /* scause, without the interrupt bit. */
 #define CAUSE_INSTRUCTION_MISALIGNED 0

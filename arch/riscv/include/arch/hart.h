@@ -25,13 +25,12 @@ struct arch_hart {
         };
         uint16_t attention; /* any of them: no fast path */
     };
-    unsigned index;           /* in harts[] */
-    hart_id_t id;             /* the hardware's number */
-    uint64_t satp;            /* loaded now */
-    uint64_t code_generation; /* what it has caught up with: tlb.c */
-    const void
-        *vmspace; /* whose root is loaded, or whose window is in use; NULL: none; read by all */
-    const void *leaving;         /* the one before it, until the new root is loaded; read by all */
+    unsigned index;              /* in harts[] */
+    hart_id_t id;                /* the hardware's number */
+    uint64_t satp;               /* loaded now; read by all */
+    uint64_t next_satp;          /* the same, or what is about to be loaded; read by all */
+    uint64_t code_generation;    /* what it has caught up with: root.c */
+    const void *vmspace;         /* that is in use; NULL: none; read by all */
     int plic_context;            /* S-mode context at the PLIC, -1 for none */
     struct fpu_state *fpu_owner; /* whose values the FP registers hold, or NULL */
 };

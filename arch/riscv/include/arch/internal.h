@@ -3,13 +3,12 @@
 #define ARCH_INTERNAL_H
 
 #include "arch/context.h"
+#include "arch/fence.h"
 #include "arch/sbi_call.h"
 
 /* SBI: through extensions that sbi_init() found, else through calls of SBI 0.1. */
 void sbi_set_timer(uint64_t ticks);
-void sbi_send_ipi(uint64_t hart_mask); /* bits are hart indices here and below */
-void sbi_remote_sfence(uint64_t hart_mask, vaddr_t va, size_t size);
-void sbi_remote_fence_i(uint64_t hart_mask);
+void sbi_send_ipi(uint64_t hart_mask); /* bits are hart indices */
 struct sbi_result sbi_hart_start(hart_id_t id, paddr_t start, uint64_t opaque);
 /* Returns when the firmware cannot do it. */
 void sbi_system_reset(bool reboot);
@@ -20,9 +19,6 @@ struct sbi_machine {
     uint64_t implementation; /* mimpid */
 };
 struct sbi_machine sbi_machine(void);
-
-/* Bits of all harts that run kernel code by now, this one left out. */
-uint64_t other_harts(void);
 
 /* Gives a thread without one an FP state; false when it has one already or memory is out. */
 bool context_enable_fpu(struct context *context);

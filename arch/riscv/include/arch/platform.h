@@ -26,8 +26,6 @@ paddr_t gate_page(void);
  * allocator. Panics when it runs out of memory.
  */
 void kernel_map_init(const struct boot_info *info);
-/* Loads the kernel map on a hart that has just started. */
-void kernel_map_load(void);
 
 /* Maps a device's registers for good; NULL when the vmap area or memory is full, or after
  * MAP_DEVICE_MAX devices. */

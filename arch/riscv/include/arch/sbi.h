@@ -9,6 +9,7 @@
 #define SBI_LEGACY_SEND_IPI       4
 #define SBI_LEGACY_REMOTE_FENCE_I 5
 #define SBI_LEGACY_REMOTE_SFENCE  6
+#define SBI_LEGACY_REMOTE_ASID    7
 #define SBI_LEGACY_SHUTDOWN       8
 
 /* 4: base */
@@ -27,6 +28,7 @@
 #define SBI_RFENCE                0x52464e43 /* 8 */
 #define SBI_RFENCE_FENCE_I        0
 #define SBI_RFENCE_SFENCE         1
+#define SBI_RFENCE_SFENCE_ASID    2
 #define SBI_HSM                   0x48534d /* 9 */
 #define SBI_HSM_HART_START        0
 #define SBI_SRST                  0x53525354 /* 10 */

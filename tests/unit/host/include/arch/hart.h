@@ -21,8 +21,10 @@ struct arch_hart {
     };
     unsigned index;
     hart_id_t id;
+    uint64_t satp;
+    uint64_t next_satp;
+    uint64_t code_generation;
     const void *vmspace;
-    const void *leaving;
     struct fpu_state *fpu_owner;
 };
 

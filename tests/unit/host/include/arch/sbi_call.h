@@ -4,7 +4,15 @@
 
 #include "arch/sbi.h"
 
-struct sbi_result sbi_call(unsigned long extension, unsigned long function, unsigned long arg0,
-                           unsigned long arg1, unsigned long arg2, unsigned long arg3);
+struct sbi_result sbi_call_5(unsigned long extension, unsigned long function, unsigned long arg0,
+                             unsigned long arg1, unsigned long arg2, unsigned long arg3,
+                             unsigned long arg4);
+
+static inline struct sbi_result sbi_call(unsigned long extension, unsigned long function,
+                                         unsigned long arg0, unsigned long arg1, unsigned long arg2,
+                                         unsigned long arg3)
+{
+    return sbi_call_5(extension, function, arg0, arg1, arg2, arg3, 0);
+}
 
 #endif

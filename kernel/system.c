@@ -4,6 +4,7 @@
 #include "arch/hart.h"
 #include "arch/platform.h"
 #include "arch/timer.h"
+#include "arch/tlb.h"
 
 #include "calls.gen.h"
 
@@ -52,6 +53,8 @@ struct call_result sys_system_info(struct system *system, vaddr_t address)
         .uptime = time_now(),
         .firmware_instructions = system_state.entry_instructions,
         .kernel_instructions = now == 0 ? 0 : now - system_state.entry_instructions,
+        .asids = tlb_id_count(),
+        .asids_used_up = tlb_id_rounds(),
     };
     process_counts(&info.processes, &info.threads, &info.handles);
     return call_status(copy_out(address, &info, sizeof(info)));

@@ -60,6 +60,11 @@ uint64_t tlb_init_ids(unsigned bits_max)
     return tlb_ids.count;
 }
 
+uint64_t tlb_id_count(void)
+{
+    return tlb_ids.count;
+}
+
 uint64_t tlb_id_rounds(void)
 {
     return __atomic_load_n(&tlb_ids.generation, __ATOMIC_RELAXED) - 1;

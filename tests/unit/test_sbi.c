@@ -319,7 +319,7 @@ static void hiding_base_hides_all(void **state)
     sbi_hide("BASE");
     check_effects();
     sbi_system_reset(false);
-    assert_int_equal(firmware.legacy_calls, strlen(firmware.console) + 5);
+    assert_int_equal(firmware.legacy_calls, strlen(firmware.console) + 6);
     assert_int_equal(sbi_machine().vendor, 0);
 }
 

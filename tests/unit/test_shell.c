@@ -284,6 +284,8 @@ ftl_status_t ftl_system_info(ftl_handle_t system, struct ftl_system_info *info)
         .firmware_instructions = 12000000,
         .processes = 7,
         .threads = 9,
+        .asids = 256,
+        .asids_used_up = 3,
     };
     return FTL_OK;
 }
@@ -709,6 +711,7 @@ static void system_commands_show_what_the_system_says(void **state)
           0);
     check("mem",
           "total       65536 KiB\nfree        32768 KiB\nkernel       1024 KiB\n"
+          "ids of address spaces: 256, used up 3 times\n"
           "    1 loop                      0 KiB of          0 KiB\n",
           0);
     check("uptime",

@@ -670,7 +670,8 @@ static const struct tlb_entry *translate(struct sim_hart *hart, vaddr_t page)
         const struct tlb_entry *entry = &hart->tlb[i];
         if (entry->page == page && is_usable(hart, entry)) {
             if (entry->stale || tlb_root(entry->satp) != tlb_root(hart->satp)) {
-                sim_fail("the TLB's translation of %#lx (satp %#lx, entered %#lx) is of %s", page, entry->satp, hart->satp,
+                sim_fail("the TLB's translation of %#lx (satp %#lx, entered %#lx) is of %s", page,
+                         entry->satp, hart->satp,
                          entry->stale ? "earlier tables" : "another address space");
             }
             return entry;

@@ -116,6 +116,8 @@ int32_t shell_mem(struct shell *shell, size_t count, char **word)
     printf("total  %10" PRIu64 " KiB\n", kib(info.memory_total));
     printf("free   %10" PRIu64 " KiB\n", kib(info.memory_free));
     printf("kernel %10" PRIu64 " KiB\n", kib(info.memory_kernel));
+    printf("ids of address spaces: %" PRIu64 ", used up %" PRIu64 " times\n", info.asids,
+           info.asids_used_up);
     status = each_process(shell, print_process_memory);
     return status == FTL_OK ? SHELL_OK : shell_failed(word[0], "list the processes", status);
 }

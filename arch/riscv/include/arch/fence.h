@@ -45,7 +45,8 @@ static inline void fence_instructions(void)
     __asm__ volatile("fence.i" ::: "memory");
 }
 
-/* Bits (hart indices, here and below) of all harts that run kernel code by now, this one left out.
+/*
+ * Bits (hart indices, here and below) of all harts that run kernel code by now, this one left out.
  */
 uint64_t other_harts(void);
 

@@ -114,7 +114,8 @@ bool tlb_init_hart(void);
 #define TLB_ID_BITS_MAX 16
 uint64_t tlb_init_ids(unsigned bits_max);
 
-/* How many times ids have run out. */
+/* How many ids there are, 0 for none, and how many times they have run out. */
+uint64_t tlb_id_count(void);
 uint64_t tlb_id_rounds(void);
 
 #endif

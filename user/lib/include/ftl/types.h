@@ -244,7 +244,9 @@ struct ftl_system_info {
     uint64_t kernel_instructions;   /* and since then; both 0 if unreadable */
     uint64_t processes;
     uint64_t threads;
-    uint64_t handles; /* of all processes */
+    uint64_t handles;       /* of all processes */
+    uint64_t asids;         /* ids of address spaces that TLBs tell apart; 0: none */
+    uint64_t asids_used_up; /* times that all had been given out, and were given out anew */
 };
 
 /* A message that was sent while messages are traced. */

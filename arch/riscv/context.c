@@ -48,6 +48,7 @@ void context_init(struct context *context, vaddr_t entry, uint64_t argument, vad
         context->sstatus |= SSTATUS_SPP;
         context->x[REG_RA] = entry; /* the verifier takes it for a landing pad's address */
         context->x[REG_GP] = sandbox_base;
+        context->x[REG_S8] = FTL_SANDBOX_SPAN;
         context->x[REG_S11] = FTL_SANDBOX_PAD;
     }
 }

@@ -17,15 +17,14 @@
 
 #define SANDBOX_CLAIM_SIZE 8
 #define SANDBOX_CLAIM_RA   (1u << SANDBOX_REG_RA)
-/* sp, gp and tp are always good; s11 is no address. */
-#define SANDBOX_CLAIM_NEAR (0xffffffe0u & ~(1u << SANDBOX_REG_PAD))
+/* sp, gp and tp are always good; s8 and s11 are no addresses. */
+#define SANDBOX_CLAIM_NEAR (0xffffffe0u & ~SANDBOX_RESERVED)
 #define SANDBOX_CLAIM_ALL  (SANDBOX_CLAIM_RA | SANDBOX_CLAIM_NEAR)
 
 /* A bitmap over the instructions of some code that can count, in constant time, the bits before
  * one. */
 struct sandbox_claims {
     const uint8_t *table;
-    size_t count;
     const uint64_t *bits;  /* one an instruction: it has a claim */
     const uint32_t *ranks; /* for each 64 instructions: claims before them */
 };
@@ -42,7 +41,7 @@ bool sandbox_claims_open(struct sandbox_claims *claims, const uint8_t *table, si
 uint32_t sandbox_claim_at(const struct sandbox_claims *claims, size_t index);
 
 /* Which of the claims in mask `of` hold in state. */
-uint32_t sandbox_state_mask(const struct sandbox_state *state, uint32_t of, uint64_t image_size);
+uint32_t sandbox_state_mask(const struct sandbox_state *state, uint32_t of);
 
 /* Adds what mask says to *state. */
 void sandbox_state_add(struct sandbox_state *state, uint32_t mask);

@@ -34,8 +34,7 @@ enum sandbox_class {
     SANDBOX_CLASS_ADDI,
     SANDBOX_CLASS_ADDIW,
     SANDBOX_CLASS_ANDI,
-    SANDBOX_CLASS_AND,
-    SANDBOX_CLASS_MINU,
+    SANDBOX_CLASS_AT_MOST, /* unsigned, no more than either of rs1 and rs2 */
     SANDBOX_CLASS_SLLI,
     SANDBOX_CLASS_SRLI,
     SANDBOX_CLASS_SRLIW,
@@ -43,7 +42,6 @@ enum sandbox_class {
     SANDBOX_CLASS_SUB,
     SANDBOX_CLASS_SHADD,   /* (rs1 << argument) + rs2 */
     SANDBOX_CLASS_SHADDUW, /* (low 32 bits of rs1 << argument) + rs2 */
-    SANDBOX_CLASS_BOOL,    /* 0 or 1 */
     SANDBOX_CLASS_RANGE,   /* an unsigned number of `argument` bits */
     SANDBOX_CLASS_LOAD,
     SANDBOX_CLASS_LOADU, /* zero-extending */
@@ -57,6 +55,13 @@ enum sandbox_class {
     SANDBOX_CLASS_FENCE,
     SANDBOX_CLASS_EBREAK,
     SANDBOX_CLASS_TRAP, /* an instruction that is illegal by definition */
+};
+
+/* The argument of conditional branches: what facts.c takes from one that was taken. */
+enum sandbox_compare {
+    SANDBOX_COMPARE_OTHER,
+    SANDBOX_COMPARE_EQUAL,
+    SANDBOX_COMPARE_NOT_LESS, /* as unsigned numbers */
 };
 
 struct sandbox_form {
@@ -86,13 +91,16 @@ struct sandbox_insn {
     int64_t imm_high;
 };
 
-#define SANDBOX_BUCKETS   256 /* major opcode and funct3 */
-#define SANDBOX_ORDER_MAX 640 /* places in all buckets together */
+#define SANDBOX_FORMS_MAX 255
 
-/* Finds the forms a word can have by its opcode and funct3. Built once per verification. */
+/*
+ * Lists of the forms a word can have by its opcode and funct3; in the last column, of those that
+ * leave funct3 free. Entries are indices into sandbox_forms plus 1; 0 ends a list. Built once per
+ * verification.
+ */
 struct sandbox_decoder {
-    uint16_t first[SANDBOX_BUCKETS + 1];
-    uint8_t order[SANDBOX_ORDER_MAX]; /* indices into sandbox_forms, bucket after bucket */
+    uint8_t first[32][9];
+    uint8_t next[SANDBOX_FORMS_MAX];
 };
 
 void sandbox_decoder_init(struct sandbox_decoder *decoder);
@@ -103,15 +111,5 @@ bool sandbox_decode(const struct sandbox_decoder *decoder, uint32_t word,
 
 /* The distance that a word goes which is known to be a conditional branch or jal. */
 int64_t sandbox_branch_offset(uint32_t word);
-
-/*
- * Writes word as text ("lw a0, 8(s9)") into text, NUL-terminated, cut if size is too small. A word
- * that is no permitted form is shown as ".word 0x...".
- */
-void sandbox_disassemble(const struct sandbox_decoder *decoder, uint32_t word, char *text,
-                         size_t size);
-
-/* ABI name of integer register number (0..31). */
-const char *sandbox_register_name(unsigned int number);
 
 #endif

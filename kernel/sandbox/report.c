@@ -2,7 +2,7 @@
  * Reads guards backwards: see report.h. The guards are those of user/toolchain/rewrite.c:
  *     add.uw s9, r, gp; beq s9, r, .+8; ebreak; <access through r>           (flavour trap)
  *     add.uw s9, t, gp; lw s10, 0(s9); beq s10, s11, .+8; ebreak; jalr ...
- * without Zba, add.uw is slli, srli, add.
+ * Without Zba, the first is sub s9, r, gp; bgeu s8, s9, .+8; ebreak, and add.uw elsewhere and, add.
  */
 #include "kernel/sandbox/report.h"
 
@@ -39,8 +39,8 @@ static unsigned int masked_register(const struct reader *reader, size_t index, i
 
     if (index >= 1 && class_at(reader, index - 1, SANDBOX_CLASS_SHADDUW, &insn)) {
         first = index - 1;
-    } else if (index >= 3 && class_at(reader, index - 3, SANDBOX_CLASS_SLLI, &insn)) {
-        first = index - 3;
+    } else if (index >= 2 && class_at(reader, index - 2, SANDBOX_CLASS_AT_MOST, &insn)) {
+        first = index - 2;
     } else {
         return SANDBOX_REG_SCRATCH;
     }
@@ -89,7 +89,8 @@ static bool explain_access(const struct sandbox_insn *insn, struct sandbox_repor
 /* The ebreak at index: what the check before it compared says what was wrong. */
 static bool explain_check(const struct reader *reader, size_t index, struct sandbox_report *report)
 {
-    struct sandbox_insn check, next;
+    struct sandbox_insn check, offset, next;
+    unsigned int reg;
 
     if (index < 2 || !class_at(reader, index - 1, SANDBOX_CLASS_BRANCH, &check) ||
         check.imm_low != CHECK_SKIP) {
@@ -98,16 +99,23 @@ static bool explain_check(const struct reader *reader, size_t index, struct sand
     if (check.rs2 == SANDBOX_REG_PAD) {
         return explain_jump(reader, index - 2, report);
     }
+    reg = check.rs2;
+    if (check.rs1 == SANDBOX_REG_SPAN) {
+        if (!class_at(reader, index - 2, SANDBOX_CLASS_SUB, &offset)) {
+            return false;
+        }
+        reg = offset.rs1;
+    }
     report->size = 0;
-    if (insn_at(reader, index + 1, &next) && (next.rs1 == check.rs1 || next.rs1 == check.rs2) &&
+    if (insn_at(reader, index + 1, &next) && (next.rs1 == check.rs1 || next.rs1 == reg) &&
         explain_access(&next, report)) {
-        report->reg = check.rs2;
+        report->reg = (uint8_t)reg;
         return true;
     }
     report->stop = SANDBOX_STOP_STACK;
-    report->reg = check.rs2;
+    report->reg = (uint8_t)reg;
     report->offset = 0;
-    return check.rs2 == SANDBOX_REG_SP;
+    return reg == SANDBOX_REG_SP;
 }
 
 bool sandbox_explain(const uint32_t *code, size_t count, size_t index,

@@ -9,6 +9,7 @@
 
 #include "kernel/sandbox/claims.h"
 #include "kernel/sandbox/decode.h"
+#include "kernel/sandbox/disassemble.h"
 #include "kernel/sandbox/facts.h"
 
 enum sandbox_rule {
@@ -18,12 +19,9 @@ enum sandbox_rule {
     SANDBOX_RULE_NONE,
 };
 
-struct rule {
-    const char *name;
-    const char *reason;
-};
-
-static const struct rule rules[] = {
+static const struct {
+    const char *name, *reason;
+} rules[] = {
 #define RULE(name, reason) { #name, reason },
 #include "kernel/sandbox/rules.def"
 #undef RULE
@@ -42,8 +40,9 @@ static const struct rule rules[] = {
 #define CALL_JAL     0x000000efu /* jal ra */
 #define CALL_JALR    0x000000e7u /* jalr ra, with funct3 0 */
 #define JUMP_JAL     0x0000006fu /* jal zero */
-#define BEQ_MASK     0x0000707fu
-#define BEQ_MATCH    0x00000063u
+#define FUNCT3_MASK  0x00007000u
+#define FUNCT3_BEQ   0x00000000u
+#define FUNCT3_BGEU  0x00007000u
 /* A branch over the next instruction: opcode, and all of the immediate. */
 #define SKIP_MASK  0xfe000fffu
 #define SKIP_MATCH 0x00000463u
@@ -119,10 +118,14 @@ static bool skips_one(const struct verifier *v, size_t index)
     return (word_at(v, index) & SKIP_MASK) == SKIP_MATCH;
 }
 
-/* beq a, b, .+8; ebreak: goes on only if a equals b. Its target is no join. */
+/*
+ * beq or bgeu a, b, .+8; ebreak: goes on only if the comparison holds. Its target is no join.
+ */
 static bool is_check(const struct verifier *v, size_t index)
 {
-    return skips_one(v, index) && (word_at(v, index) & BEQ_MASK) == BEQ_MATCH &&
+    uint32_t compare = word_at(v, index) & FUNCT3_MASK;
+
+    return skips_one(v, index) && (compare == FUNCT3_BEQ || compare == FUNCT3_BGEU) &&
            index + 1 < v->count && word_at(v, index + 1) == WORD_EBREAK;
 }
 
@@ -137,12 +140,7 @@ static bool is_far_branch(const struct verifier *v, size_t index)
 
 static bool is_join(const struct verifier *v, size_t index)
 {
-    return (v->joins[index / 64] >> (index % 64) & 1) != 0;
-}
-
-static void mark_join(const struct verifier *v, size_t index)
-{
-    v->joins[index / 64] |= (uint64_t)1 << (index % 64);
+    return (v->joins[index / 64] >> index % 64 & 1) != 0;
 }
 
 /* The index of the instruction at an address; v->count if there is none. */
@@ -156,72 +154,42 @@ static size_t index_of(const struct verifier *v, uint64_t address)
 
 /* ---- First pass: targets, pads ---- */
 
-/* True if one of the bytes 1 to 3 of word is the landing pad's first. */
-static bool may_start_pad(uint32_t word)
-{
-    uint32_t differs = (word >> 8 | 0xff000000u) ^ 0x00010101u * (FTL_SANDBOX_PAD & 0xffu);
-
-    return ((differs - 0x01010101u) & ~differs & 0x80808080u) != 0;
-}
-
 /* The landing pad's bytes may stand nowhere but where an instruction starts, not even in part at
  * the end. */
 static bool check_pad_bytes(struct verifier *v, size_t index)
 {
-    uint32_t word = word_at(v, index);
     bool last = index + 1 == v->count;
-    uint64_t pair;
+    uint64_t pair = (uint64_t)(last ? 0 : word_at(v, index + 1)) << 32 | word_at(v, index);
     bool found = false;
 
-    if (!may_start_pad(word)) {
-        return true;
-    }
-    pair = (last ? 0 : (uint64_t)word_at(v, index + 1) << 32) | word;
     for (unsigned int shift = 8; shift < 32; shift += 8) {
         uint32_t mask = last ? UINT32_MAX >> shift : UINT32_MAX;
 
-        found = found || (uint32_t)(pair >> shift) == (FTL_SANDBOX_PAD & mask);
+        found |= (((uint32_t)(pair >> shift) ^ FTL_SANDBOX_PAD) & mask) == 0;
     }
     return require(v, !found, SANDBOX_RULE_PAD_BYTES, index);
 }
 
 /*
- * Marks where a branch or direct jump goes to. One that goes nowhere is refused by the second pass.
+ * Marks where a branch or direct jump goes to; one that goes nowhere is refused by the second pass.
  */
-static void scan_transfer(const struct verifier *v, size_t index)
-{
-    size_t target =
-        index_of(v, address_of(v, index) + (uint64_t)sandbox_branch_offset(word_at(v, index)));
-
-    if (target < v->count && !is_check(v, index) && !is_far_branch(v, index)) {
-        mark_join(v, target);
-    }
-}
-
 static bool scan_word(struct verifier *v, size_t index)
 {
     uint32_t word = word_at(v, index);
     uint32_t major = word & MAJOR_MASK;
+    size_t target = is_pad(v, index) ? index : v->count;
 
-    if (major == MAJOR_BRANCH || major == MAJOR_JAL) {
-        scan_transfer(v, index);
-    } else if (word == FTL_SANDBOX_PAD) {
-        mark_join(v, index);
+    if ((major == MAJOR_BRANCH || major == MAJOR_JAL) && !is_check(v, index) &&
+        !is_far_branch(v, index)) {
+        target = index_of(v, address_of(v, index) + (uint64_t)sandbox_branch_offset(word));
+    }
+    if (target < v->count) {
+        v->joins[target / 64] |= (uint64_t)1 << target % 64;
     }
     return check_pad_bytes(v, index);
 }
 
 /* ---- Second pass: facts ---- */
-
-static bool stack_is_near(const struct verifier *v)
-{
-    return sandbox_is_near(&v->state, SANDBOX_REG_SP, v->input->image_size);
-}
-
-static bool return_address_is_pad(const struct verifier *v)
-{
-    return sandbox_is_pad(&v->state, SANDBOX_REG_RA);
-}
 
 /* The return address goes to ra, and what stands behind a call is a pad. */
 static bool check_link(struct verifier *v, const struct sandbox_insn *insn, size_t index)
@@ -239,15 +207,11 @@ static bool check_link(struct verifier *v, const struct sandbox_insn *insn, size
  */
 static bool check_leave(struct verifier *v, size_t index, uint32_t claims)
 {
-    uint32_t missing = claims & ~SANDBOX_CLAIM_RA;
+    uint32_t missing = claims & ~sandbox_state_mask(&v->state, claims);
 
-    if (missing != 0) {
-        missing &= ~sandbox_state_mask(&v->state, missing, v->input->image_size);
-    }
-    return require(v, stack_is_near(v), SANDBOX_RULE_STACK, index) &&
-           require(v, (claims & SANDBOX_CLAIM_RA) == 0 || return_address_is_pad(v),
-                   SANDBOX_RULE_RETURN_ADDRESS, index) &&
-           require(v, missing == 0, SANDBOX_RULE_CLAIM, index);
+    return require(v, sandbox_is_near(&v->state, SANDBOX_REG_SP), SANDBOX_RULE_STACK, index) &&
+           require(v, (missing & SANDBOX_CLAIM_RA) == 0, SANDBOX_RULE_RETURN_ADDRESS, index) &&
+           require(v, (missing & ~SANDBOX_CLAIM_RA) == 0, SANDBOX_RULE_CLAIM, index);
 }
 
 /* What must hold of the registers where control enters an instruction otherwise than indirectly. */
@@ -268,16 +232,11 @@ static bool follow_direct(struct verifier *v, const struct sandbox_insn *insn, s
     uint32_t claims = target < v->count ? claims_at(v, target) : SANDBOX_CLAIM_RA;
 
     v->live = !jump;
-    if (!require(v, target < v->count || gate, SANDBOX_RULE_TARGET, index)) {
-        return false;
-    }
-    if (jump && !check_link(v, insn, index)) {
-        return false;
-    }
     if (jump && insn->rd == SANDBOX_REG_RA) {
         claims &= ~SANDBOX_CLAIM_RA;
     }
-    return check_leave(v, index, claims);
+    return require(v, target < v->count || gate, SANDBOX_RULE_TARGET, index) &&
+           (!jump || check_link(v, insn, index)) && check_leave(v, index, claims);
 }
 
 /*
@@ -299,75 +258,35 @@ static bool enter_join(struct verifier *v, size_t index)
     return true;
 }
 
-static bool join(struct verifier *v, size_t index)
-{
-    return (v->live && !is_join(v, index)) || enter_join(v, index);
-}
-
 /*
  * A jump reached from the instruction before in one of several ways: it is followed on its own,
  * then the state goes on as it was.
  */
 static bool follow_aside(struct verifier *v, size_t jump)
 {
+    struct sandbox_state state = v->state;
     struct sandbox_insn insn;
-    struct sandbox_state state;
     bool good = sandbox_decode(&v->decoder, word_at(v, jump), &insn);
 
     v->live = true;
-    if (!is_join(v, jump)) {
-        good = good && follow_direct(v, &insn, jump);
-    } else {
-        state = v->state;
-        good = good && enter_join(v, jump) && follow_direct(v, &insn, jump);
-        v->state = state;
-    }
+    good = good && (!is_join(v, jump) || enter_join(v, jump)) && follow_direct(v, &insn, jump);
     v->live = true;
+    v->state = state;
     return good;
 }
 
 /*
- * A jump to an address in a register that is known exactly must go to a pad, or right behind one.
+ * A switch table: the words from *next to the address `last` must all be jumps, and each is
+ * followed as if it stood in the place of the jump to it. *next is moved on behind them.
  */
-static bool is_known_target(const struct verifier *v, const struct sandbox_value *value,
-                            int64_t imm)
+static bool follow_table(struct verifier *v, size_t jump, uint64_t last, size_t *next)
 {
-    uint64_t address = (uint64_t)(value->low + imm);
-    size_t target = index_of(v, address);
-
-    if (value->kind != SANDBOX_VALUE_IMAGE || value->low != value->high) {
-        return false;
-    }
-    return address == FTL_GATE_OFFSET ||
-           (target < v->count && (is_pad(v, target) || (target > 0 && is_pad(v, target - 1))));
-}
-
-/*
- * The number of jumps behind instruction index if it is a jump to any of them: a switch table. 0 if
- * it is not.
- */
-static size_t table_size(const struct verifier *v, const struct sandbox_value *value, int64_t imm,
-                         size_t index)
-{
-    size_t size = (size_t)(value->high - value->low) / INSN_SIZE + 1;
-
-    if (value->kind != SANDBOX_VALUE_IMAGE || value->low == value->high ||
-        (uint64_t)(value->low + imm) != address_of(v, index + 1)) {
-        return 0;
-    }
-    for (size_t i = 1; i <= size; i++) {
-        if (!is_jump(v, index + i)) {
-            return 0;
+    for (; address_of(v, *next) <= last; (*next)++) {
+        if (!is_jump(v, *next)) {
+            v->live = false;
+            return require(v, false, SANDBOX_RULE_INDIRECT, jump);
         }
-    }
-    return size;
-}
-
-/* Each entry of a table is followed as if it stood in the place of the jump to it. */
-static bool follow_table(struct verifier *v, size_t size, size_t *index)
-{
-    for (; size > 0; size--) {
-        if (!follow_aside(v, (*index)++)) {
+        if (!follow_aside(v, *next)) {
             return false;
         }
     }
@@ -375,34 +294,34 @@ static bool follow_table(struct verifier *v, size_t size, size_t *index)
     return true;
 }
 
+/* A jump to a fixed place must go to the gate, to a pad, or right behind one. */
+static bool is_known_target(const struct verifier *v, uint64_t address)
+{
+    size_t target = index_of(v, address);
+
+    return address == FTL_GATE_OFFSET ||
+           (target < v->count && (is_pad(v, target) || (target > 0 && is_pad(v, target - 1))));
+}
+
 /* *next is moved on behind the table, if it is a jump to one. */
 static bool follow_indirect(struct verifier *v, const struct sandbox_insn *insn, size_t index,
                             size_t *next)
 {
-    struct sandbox_value value = sandbox_get(&v->state, insn->rs1);
-    size_t table = insn->rd == SANDBOX_REG_ZERO ? table_size(v, &value, insn->imm_low, index) : 0;
-    bool checked = value.kind == SANDBOX_VALUE_PAD &&
-                   (insn->imm_low == 0 || insn->imm_low == (int64_t)INSN_SIZE);
+    struct sandbox_value to = sandbox_get(&v->state, insn->rs1);
+    uint64_t first = (uint64_t)(to.low + insn->imm_low);
+    uint64_t last = (uint64_t)(to.high + insn->imm_low);
+    bool image = to.kind == SANDBOX_VALUE_IMAGE;
+    bool checked =
+        to.kind == SANDBOX_VALUE_PAD && (insn->imm_low == 0 || insn->imm_low == (int64_t)INSN_SIZE);
 
-    if (table != 0) {
-        return follow_table(v, table, next);
+    if (image && first < last && first == address_of(v, *next) && insn->rd == SANDBOX_REG_ZERO) {
+        return follow_table(v, index, last, next);
     }
     v->live = false;
-    return require(v, checked || is_known_target(v, &value, insn->imm_low), SANDBOX_RULE_INDIRECT,
-                   index) &&
+    return require(v, checked || (image && first == last && is_known_target(v, first)),
+                   SANDBOX_RULE_INDIRECT, index) &&
            check_link(v, insn, index) &&
            check_leave(v, index, insn->rd == SANDBOX_REG_RA ? 0 : SANDBOX_CLAIM_RA);
-}
-
-static bool follow_access(struct verifier *v, const struct sandbox_insn *insn, size_t index)
-{
-    bool fits = sandbox_access_fits(&v->state, insn, v->input->image_size);
-
-    if (!require(v, fits, SANDBOX_RULE_ACCESS, index)) {
-        return false;
-    }
-    sandbox_step(&v->state, insn, address_of(v, index), v->input->image_size);
-    return true;
 }
 
 /* A branch that stands alone, or with the instruction behind it. *index is behind the branch. */
@@ -410,7 +329,7 @@ static bool follow_branch(struct verifier *v, const struct sandbox_insn *insn, s
                           size_t *index)
 {
     if (is_check(v, at)) {
-        sandbox_assume_equal(&v->state, insn->rs1, insn->rs2, v->input->image_size);
+        sandbox_assume(&v->state, insn->form->argument, insn->rs1, insn->rs2);
         (*index)++;
         return true;
     }
@@ -420,27 +339,19 @@ static bool follow_branch(struct verifier *v, const struct sandbox_insn *insn, s
     return follow_direct(v, insn, at);
 }
 
-static bool check_destination(struct verifier *v, const struct sandbox_insn *insn, size_t index)
-{
-    return require(v,
-                   insn->rd != SANDBOX_REG_BASE && insn->rd != SANDBOX_REG_TLS &&
-                       insn->rd != SANDBOX_REG_PAD,
-                   SANDBOX_RULE_RESERVED, index);
-}
-
 /* Follows one instruction, or a check or far branch, which are two. *index is moved on. */
 static bool follow_word(struct verifier *v, size_t *index)
 {
     size_t at = (*index)++;
     struct sandbox_insn insn;
 
-    if (!join(v, at)) {
+    if ((!v->live || is_join(v, at)) && !enter_join(v, at)) {
         return false;
     }
     if (!sandbox_decode(&v->decoder, word_at(v, at), &insn)) {
         return require(v, false, SANDBOX_RULE_FORM, at);
     }
-    if (!check_destination(v, &insn, at)) {
+    if (!require(v, (SANDBOX_RESERVED >> insn.rd & 1) == 0, SANDBOX_RULE_RESERVED, at)) {
         return false;
     }
     switch (insn.form->class) {
@@ -451,14 +362,13 @@ static bool follow_word(struct verifier *v, size_t *index)
     case SANDBOX_CLASS_BRANCH: return follow_branch(v, &insn, at, index);
     default: break;
     }
-    if (sandbox_is_access(&insn)) {
-        return follow_access(v, &insn, at);
+    if (sandbox_is_access(&insn) &&
+        !require(v, sandbox_access_fits(&v->state, &insn), SANDBOX_RULE_ACCESS, at)) {
+        return false;
     }
-    sandbox_step(&v->state, &insn, address_of(v, at), v->input->image_size);
+    sandbox_step(&v->state, &insn, address_of(v, at));
     return true;
 }
-
-/* ---- The whole ---- */
 
 /* Lays the bitmaps out in the memory we were given, aligned. */
 static bool prepare(struct verifier *v)
@@ -473,9 +383,7 @@ static bool prepare(struct verifier *v)
                              v->count, bits, (uint32_t *)(bits + groups))) {
         return require(v, false, SANDBOX_RULE_CLAIM, v->count);
     }
-    for (size_t i = 0; i < groups; i++) {
-        v->joins[i] = bits[i];
-    }
+    __builtin_memcpy(v->joins, bits, groups * sizeof(bits[0])); /* a claim makes a join */
     return true;
 }
 
@@ -492,19 +400,19 @@ static bool check_shape(struct verifier *v)
     return require(v, good, SANDBOX_RULE_SHAPE, 0);
 }
 
-static bool check_entry(struct verifier *v)
-{
-    size_t entry = index_of(v, v->input->entry);
-
-    return require(v, entry < v->count && is_pad(v, entry), SANDBOX_RULE_ENTRY, entry);
-}
-
 bool sandbox_verify(const struct sandbox_verify_input *input, struct sandbox_verify_error *error)
 {
     struct verifier v = { .input = input, .error = error };
+    size_t entry;
 
+    v.state.image_size = input->image_size;
     sandbox_decoder_init(&v.decoder);
-    if (!check_shape(&v) || !check_entry(&v) || !prepare(&v)) {
+    if (!check_shape(&v)) {
+        return false;
+    }
+    entry = index_of(&v, input->entry);
+    if (!require(&v, entry < v.count && is_pad(&v, entry), SANDBOX_RULE_ENTRY, entry) ||
+        !prepare(&v)) {
         return false;
     }
     for (size_t i = 0; i < v.count; i++) {

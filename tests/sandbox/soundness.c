@@ -12,6 +12,7 @@
 #include <ftl/sandbox_abi.h>
 
 #include "kernel/sandbox/claims.h"
+#include "kernel/sandbox/disassemble.h"
 #include "kernel/sandbox/verify.h"
 #include "model/window.h"
 #include "riscv_encode.h"
@@ -92,7 +93,7 @@ static uint32_t random_register(struct walk *walk)
 
 static uint32_t random_source(struct walk *walk)
 {
-    static const uint8_t special[] = { ZERO, GP, TP, S11 };
+    static const uint8_t special[] = { ZERO, GP, TP, S8, S11 };
 
     return below(walk, 5) == 0 ? special[below(walk, COUNT(special))] : random_register(walk);
 }
@@ -187,7 +188,7 @@ static void put_arithmetic(struct walk *walk)
 
 static void put_guard(struct walk *walk, uint32_t r)
 {
-    switch (below(walk, 4)) {
+    switch (below(walk, 6)) {
     case 0: put(walk, MASK(r)); break;
     case 1:
         put(walk, ADDUW(S9, r, GP));
@@ -198,6 +199,15 @@ static void put_guard(struct walk *walk, uint32_t r)
         put(walk, SLLI(r, r, 32));
         put(walk, SRLI(r, r, 32 + (int32_t)below(walk, 2)));
         put(walk, ADD(r, r, GP));
+        break;
+    case 3:
+        put(walk, AND(r, r, below(walk, 8) == 0 ? random_source(walk) : S8));
+        put(walk, ADD(r, r, GP));
+        break;
+    case 4:
+        put(walk, SUB(S9, r, below(walk, 8) == 0 ? random_source(walk) : GP));
+        put(walk, BGEU(below(walk, 8) == 0 ? random_source(walk) : S8, S9, 8));
+        put(walk, EBREAK);
         break;
     default: put(walk, ADDUW(random_register(walk), r, GP)); break;
     }

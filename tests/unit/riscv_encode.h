@@ -113,14 +113,18 @@ static inline uint32_t enc_j(uint32_t rd, int32_t offset)
 #define SC_D(d, t, s)     enc_r(0x1800302fu, d, s, t)
 #define BEQ(s, t, o)      enc_b(0x00000063u, s, t, o)
 #define BNE(s, t, o)      enc_b(0x00001063u, s, t, o)
+#define BGEU(s, t, o)     enc_b(0x00007063u, s, t, o)
 #define JAL(d, o)         enc_j(d, o)
 #define JALR(d, i, s)     enc_i(0x00000067u, d, s, i)
 #define RET               JALR(ZERO, 0, RA)
 
 /* Guards, as the instrumenter makes them. */
-#define MASK(r)         ADDUW(r, r, GP)
-#define CHECK(s, t)     BEQ(s, t, 8), EBREAK
-#define TRAP_GUARD(r)   ADDUW(S9, r, GP), CHECK(S9, r)
+#define MASK(r)       ADDUW(r, r, GP)
+#define CHECK(s, t)   BEQ(s, t, 8), EBREAK
+#define TRAP_GUARD(r) ADDUW(S9, r, GP), CHECK(S9, r)
+/* The same without Zba. */
+#define MASK_AND(r)     AND(r, r, S8), ADD(r, r, GP)
+#define TRAP_SUB(r)     SUB(S9, r, GP), BGEU(S8, S9, 8), EBREAK
 #define CHECK_RA        MASK(RA), LW(S10, 0, RA), CHECK(S10, S11)
 #define CHECK_TARGET(r) ADDUW(S9, r, GP), LW(S10, 0, S9), CHECK(S10, S11)
 

@@ -15,6 +15,7 @@
 
 #include <ftl/sandbox_abi.h>
 
+#include "kernel/sandbox/disassemble.h"
 #include "kernel/sandbox/facts.h"
 #include "riscv_encode.h"
 #include "tests/sandbox/model/window.h"
@@ -119,7 +120,7 @@ static uint64_t interesting_value(void)
 /* A random word of a form the facts care about more often than not, over few registers. */
 static uint32_t random_word(void)
 {
-    static const uint8_t registers[] = { ZERO, SP, GP, TP, A0, A1, A2, A3, A4, S9 };
+    static const uint8_t registers[] = { ZERO, SP, GP, TP, S8, A0, A1, A2, A3, A4, S9 };
     static const uint8_t written[] = { ZERO, SP, A0, A1, A2, A3, A4, S9 };
     const struct sandbox_form *form;
     uint32_t word;
@@ -140,6 +141,7 @@ static uint32_t random_word(void)
 
 static void begin(struct sandbox_state *state, struct machine *machine)
 {
+    state->image_size = IMAGE_SIZE;
     sandbox_state_reset(state);
     for (unsigned int i = 1; i < 32; i++) {
         machine->x[i] = interesting_value();
@@ -147,6 +149,7 @@ static void begin(struct sandbox_state *state, struct machine *machine)
     machine->x[ZERO] = 0;
     machine->x[GP] = WINDOW;
     machine->x[TP] = WINDOW + (random64() >> 32);
+    machine->x[S8] = FTL_SANDBOX_SPAN;
     machine->x[SP] = MAPPABLE - (uint64_t)SANDBOX_SLACK + below(3) * (uint64_t)SANDBOX_SLACK;
     if (below(2) == 0) {
         machine->x[SP] = MAPPABLE_END + (uint64_t)SANDBOX_SLACK - below(2);
@@ -172,12 +175,12 @@ static void facts_hold_in_every_run(void **state)
             begin(&facts, &machine);
         }
         if (!sandbox_decode(&decoder, word, &insn) || insn.rd == GP || insn.rd == TP ||
-            insn.rd == S11 ||
-            (sandbox_is_access(&insn) && !sandbox_access_fits(&facts, &insn, IMAGE_SIZE)) ||
+            insn.rd == S8 || insn.rd == S11 ||
+            (sandbox_is_access(&insn) && !sandbox_access_fits(&facts, &insn)) ||
             machine_step(&machine, word) != MACHINE_STEPPED) {
             continue;
         }
-        sandbox_step(&facts, &insn, machine.pc - 4 - IMAGE, IMAGE_SIZE);
+        sandbox_step(&facts, &insn, machine.pc - 4 - IMAGE);
         compare(&facts, &machine, word);
         known += insn.rd != 0 && sandbox_get(&facts, insn.rd).kind != SANDBOX_VALUE_ANY;
     }
@@ -205,10 +208,46 @@ static void equal_registers_share_facts_that_hold(void **state)
             machine.x[A0] = machine.x[b];
         }
         if (machine.x[a] == machine.x[b]) {
-            sandbox_assume_equal(&facts, a, b, IMAGE_SIZE);
+            sandbox_assume(&facts, SANDBOX_COMPARE_EQUAL, a, b);
             compare(&facts, &machine, 0);
         }
     }
+}
+
+/* sub a2, a0, gp; bgeu a1, a2: for any a0, when a1 is some number known in part. */
+static void offset_that_is_no_larger_proves_an_address(void **state)
+{
+    struct sandbox_decoder decoder;
+    struct sandbox_state facts;
+    struct machine machine;
+    unsigned int proved = 0;
+
+    (void)state;
+    sandbox_decoder_init(&decoder);
+    for (unsigned int i = 0; i < 20000; i++) {
+        uint32_t word = SUB(A2, A0, below(8) == 0 ? S8 : GP);
+        unsigned int bound = below(3) == 0 ? A1 : S8;
+        struct sandbox_insn insn;
+
+        begin(&facts, &machine);
+        machine.x[A1] = below(2) == 0 ? below(0x100000000) : machine.x[A1] & 0x1ffffffff;
+        if (machine.x[A1] <= FTL_SANDBOX_SPAN || below(2) == 0) {
+            sandbox_set(&facts, A1,
+                        (struct sandbox_value){ SANDBOX_VALUE_NUMBER, 0,
+                                                machine.x[A1] <= FTL_SANDBOX_SPAN
+                                                    ? FTL_SANDBOX_SPAN
+                                                    : SANDBOX_BOUND_MAX });
+        }
+        assert_true(sandbox_decode(&decoder, word, &insn));
+        assert_int_equal(machine_step(&machine, word), MACHINE_STEPPED);
+        sandbox_step(&facts, &insn, machine.pc - 4 - IMAGE);
+        if (machine.x[bound] >= machine.x[A2]) {
+            sandbox_assume(&facts, SANDBOX_COMPARE_NOT_LESS, bound, A2);
+            compare(&facts, &machine, word);
+            proved += sandbox_is_near(&facts, A0);
+        }
+    }
+    assert_true(proved > 1000);
 }
 
 int main(int argc, char **argv)
@@ -216,6 +255,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_hold_in_every_run),
         cmocka_unit_test(equal_registers_share_facts_that_hold),
+        cmocka_unit_test(offset_that_is_no_larger_proves_an_address),
     };
 
     if (argc > 1) {

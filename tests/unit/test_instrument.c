@@ -17,14 +17,17 @@
 static const struct rewrite_options trap = { .trap = true, .zba = true };
 static const struct rewrite_options mask = { .trap = false, .zba = true };
 static const struct rewrite_options mask_no_zba = { .trap = false, .zba = false };
+static const struct rewrite_options trap_no_zba = { .trap = true, .zba = false };
 static struct rewrite_error error;
 
-#define PAD       "\tlui\tzero, 0x4654c\n"
-#define STOP      "\tebreak\n"
-#define CHECK_PAD "\tbeq\ts10, s11, .+8\n" STOP
-#define GUARD(r)  "\tadd.uw\ts9, " r ", gp\n\tbeq\ts9, " r ", .+8\n" STOP
-#define MASK(r)   "\tadd.uw\t" r ", " r ", gp\n"
-#define CHECK_RA  MASK("ra") "\tlw\ts10, 0(ra)\n" CHECK_PAD
+#define PAD          "\tlui\tzero, 0x4654c\n"
+#define STOP         "\tebreak\n"
+#define CHECK_PAD    "\tbeq\ts10, s11, .+8\n" STOP
+#define GUARD(r)     "\tadd.uw\ts9, " r ", gp\n\tbeq\ts9, " r ", .+8\n" STOP
+#define MASK(r)      "\tadd.uw\t" r ", " r ", gp\n"
+#define CHECK_SUB(r) "\tsub\ts9, " r ", gp\n\tbgeu\ts8, s9, .+8\n" STOP
+#define MASK_AND(r)  "\tand\t" r ", " r ", s8\n\tadd\t" r ", " r ", gp\n"
+#define CHECK_RA     MASK("ra") "\tlw\ts10, 0(ra)\n" CHECK_PAD
 
 /* The rewritten text, to be freed; NULL if it was refused. */
 static char *rewrite(const char *text, const struct rewrite_options *options)
@@ -85,8 +88,12 @@ static void access_through_unknown_register_is_guarded_once(void **state)
     expect(F("\tsd\ta1, 0(a0)\n\tsd\ta2, 4(a0)\n\tunimp\n"), &mask,
            F_OUT(MASK("a0") "\tsd\ta1, 0(a0)\n\tsd\ta2, 4(a0)\n\tunimp\n"));
     expect(F("\tfld\tfa1, 0(a0)\n\tunimp\n"), &mask_no_zba,
-           F_OUT("\tslli\ta0, a0, 32\n\tsrli\ta0, a0, 32\n\tadd\ta0, a0, gp\n"
-                 "\tfld\tfa1, 0(a0)\n\tunimp\n"));
+           F_OUT(MASK_AND("a0") "\tfld\tfa1, 0(a0)\n\tunimp\n"));
+    expect(F("\tlw\ta1, 0(a0)\n\tlw\ta2, 4(a0)\n\tunimp\n"), &trap_no_zba,
+           F_OUT(CHECK_SUB("a0") "\tlw\ta1, 0(a0)\n\tlw\ta2, 4(a0)\n\tunimp\n"));
+    expect(F("\tld\tra, 8(sp)\n\tjalr\tzero, 0(ra)\n"), &trap_no_zba,
+           F_OUT("\tld\tra, 8(sp)\n" MASK_AND("ra") "\tlw\ts10, 0(ra)\n" CHECK_PAD
+                                                    "\tjalr\tzero, 0(ra)\n"));
 }
 
 static void atomics_are_guarded(void **state)
@@ -368,6 +375,8 @@ static void what_is_not_understood_is_refused(void **state)
 static void reserved_registers_are_refused(void **state)
 {
     (void)state;
+    expect_refusal(F("\taddi\ts8, a0, 0\n"), 3, "s8");
+    expect_refusal(F("\tsd\ts8, 0(sp)\n"), 3, "s8");
     expect_refusal(F("\taddi\ts9, a0, 0\n"), 3, "s9");
     expect_refusal(F("\taddi\ta0, s10, 0\n"), 3, "s10");
     expect_refusal(F("\tsd\ts11, 0(sp)\n"), 3, "s11");

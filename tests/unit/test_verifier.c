@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/sandbox/decode.h"
+#include "kernel/sandbox/disassemble.h"
 #include "kernel/sandbox/verify.h"
 #include "riscv_encode.h"
 
@@ -260,6 +260,7 @@ static void reserved_registers_are_never_written(void **state)
     REFUSE("RESERVED", 1, PAD, ADDI(GP, GP, 0), RET);
     REFUSE("RESERVED", 1, PAD, ADDI(TP, TP, 0), RET);
     REFUSE("RESERVED", 1, PAD, LUI(S11, 0), RET);
+    REFUSE("RESERVED", 1, PAD, ADDI(S8, ZERO, -1), RET);
     REFUSE("RESERVED", 1, PAD, LW(GP, 0, SP), RET);
     REFUSE("RESERVED", 1, PAD, AMOADD_D(TP, A0, SP), RET);
     REFUSE("RESERVED", 1, PAD, SC_D(S11, A0, SP), RET);
@@ -298,6 +299,11 @@ static void masked_addresses_are_proved(void **state)
     ACCEPT(PAD, MASK(A0), AMOADD_D(A0, A1, A0), RET);
     ACCEPT(PAD, SLLI(S9, A0, 32), SRLI(S9, S9, 32), ADD(S9, S9, GP), LD(A0, 0, S9), RET);
     ACCEPT(PAD, LWU(A0, 0, SP), ADD(A0, GP, A0), LD(A0, 0, A0), RET);
+    ACCEPT(PAD, MASK_AND(A0), LD(A0, 0, A0), RET);
+    ACCEPT(PAD, AND(A0, S8, A1), ADD(A0, GP, A0), LD(A0, 0, A0), RET);
+    REFUSE("ACCESS", 3, PAD, AND(A0, A0, S7), ADD(A0, A0, GP), LD(A0, 0, A0), RET);
+    REFUSE("ACCESS", 3, PAD, AND(A0, A0, S8), ADD(A0, A0, TP), LD(A0, 0, A0), RET);
+    REFUSE("ACCESS", 1, PAD, LD(A0, 0, S8), RET); /* a number, no address */
     REFUSE("ACCESS", 3, PAD, LW(A0, 0, SP), ADD(A0, GP, A0), LD(A0, 0, A0), RET); /* signed */
     REFUSE("ACCESS", 3, PAD, SRLI(S9, A0, 31), ADD(S9, S9, GP), LD(A0, 0, S9), RET);
     REFUSE("ACCESS", 2, PAD, ADDUW(A0, A0, SP), LD(A0, 0, A0), RET); /* not BASE */
@@ -314,6 +320,22 @@ static void checked_addresses_are_proved(void **state)
     REFUSE("ACCESS", 4, PAD, ADDUW(S9, A0, GP), BEQ(S9, A1, 8), EBREAK, LD(A1, 8, A0), RET);
     REFUSE("ACCESS", 4, PAD, ADDUW(S9, A0, GP), BEQ(S9, A0, 8), NOP, LD(A1, 8, A0), RET);
     REFUSE("TRAP", 3, PAD, ADDUW(S9, A0, GP), BNE(S9, A0, 8), EBREAK, LD(A1, 8, A0), RET);
+    ACCEPT(PAD, TRAP_SUB(A0), LD(A1, 8, A0), RET);
+    ACCEPT(PAD, SUB(S9, A0, GP), BGEU(ZERO, S9, 8), EBREAK, LD(A1, 8, A0), RET);
+    REFUSE("ACCESS", 4, PAD, SUB(S9, A0, GP), BGEU(S9, S8, 8), EBREAK, LD(A1, 8, A0), RET);
+    REFUSE("ACCESS", 4, PAD, SUB(S9, A0, GP), BEQ(S8, S9, 8), EBREAK, LD(A1, 8, A0), RET);
+    REFUSE("ACCESS", 4, PAD, SUB(S9, A0, TP), BGEU(S8, S9, 8), EBREAK, LD(A1, 8, A0), RET);
+    REFUSE("ACCESS", 4, PAD, SUB(S9, A0, GP), BGEU(A1, S9, 8), EBREAK, LD(A1, 8, A0), RET);
+    REFUSE("ACCESS", 4, PAD, SUB(S9, A0, GP), BGEU(S8, A2, 8), EBREAK, LD(A1, 8, A0), RET);
+    REFUSE("ACCESS", 4, PAD, SUB(A0, A0, GP), BGEU(S8, A0, 8), EBREAK, LD(A1, 8, A0), RET);
+    REFUSE("ACCESS", 4, PAD, SUB(ZERO, A0, GP), BGEU(S8, ZERO, 8), EBREAK, LD(A1, 8, A0), RET);
+    REFUSE("ACCESS", 4, PAD, SUB(S9, A0, GP), BGEU(S8, S9, 8), NOP, LD(A1, 8, A0), RET);
+    REFUSE("ACCESS", 5, PAD, SUB(S9, A0, GP), ADDI(S9, S9, 1), BGEU(S8, S9, 8), EBREAK,
+           LD(A1, 8, A0), RET);
+    REFUSE("ACCESS", 5, PAD, SUB(S9, A0, GP), ADDI(A0, A0, 1), BGEU(S8, S9, 8), EBREAK,
+           LD(A1, 8, A0), RET);
+    REFUSE("ACCESS", 6, PAD, ADDI(A2, ZERO, 1), SLLI(A2, A2, 32), SUB(S9, A0, GP), BGEU(A2, S9, 8),
+           EBREAK, LD(A1, 8, A0), RET); /* 4 GiB is one too many */
 }
 
 static void jump_behind_a_guard_unproves_the_access(void **state)
@@ -684,6 +706,7 @@ static void ebreak_only_in_checks(void **state)
     REFUSE("TRAP", 1, PAD, EBREAK, RET);
     REFUSE("TRAP", 2, PAD, BEQ(A0, A1, 12), EBREAK, NOP, UNIMP);
     REFUSE("TRAP", 2, PAD, BNE(A0, A1, 8), EBREAK, UNIMP);
+    ACCEPT(PAD, BGEU(A0, A1, 8), EBREAK, UNIMP);
     ACCEPT(PAD, CHECK(A0, A1), UNIMP);
     ACCEPT(PAD, CHECK(A0, A1), BEQ(A0, A2, -4), UNIMP); /* jumping to the ebreak only stops */
 }

@@ -3,6 +3,7 @@
  */
 #include "user/toolchain/asm_text.h"
 
+#include "kernel/sandbox/disassemble.h"
 #include "kernel/sandbox/facts.h"
 
 #include <ctype.h>

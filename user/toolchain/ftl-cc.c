@@ -360,6 +360,7 @@ static void begin_clang(const struct driver *driver, struct arguments *command)
     arguments_add_list(command, always);
     if (sandbox(driver)) {
         arguments_add(command, "-D__FTL_SANDBOX__=1");
+        arguments_add(command, "-gline-tables-only"); /* for what the instrumenter says */
     } else {
         arguments_add(command, "-march=rv64gc");
     }
@@ -381,8 +382,9 @@ static void end_clang(const struct driver *driver, struct arguments *command)
                                           "-msmall-data-limit=0",
                                           "-Wno-unused-command-line-argument",
                                           NULL };
-    static const char *const sandboxed[] = { "-mno-relax",  "-mno-outline", "-ffixed-x25",
-                                             "-ffixed-x26", "-ffixed-x27",  NULL };
+    static const char *const sandboxed[] = { "-mno-relax",  "-mno-outline", "-ffixed-x24",
+                                             "-ffixed-x25", "-ffixed-x26",  "-ffixed-x27",
+                                             NULL };
 
     if (driver->standard_includes) {
         arguments_add(command, "-isystem");
@@ -579,19 +581,38 @@ static int make_sandboxed(struct driver *driver, const struct input *input, cons
     return status;
 }
 
-/* Compiles one source to out: an object, or assembly for -S. */
-static int compile(struct driver *driver, const struct input *input, const char *out)
+/* The linker script of user programs admits no object with this section. */
+static int mark_as_sandboxed(const char *assembly)
+{
+    static const char mark[] = "\t.section\t.ftl.isolation,\"\",@progbits\n\t.word\t1\n";
+    FILE *file = fopen(assembly, "a");
+    bool good = file != NULL && fputs(mark, file) >= 0;
+
+    if ((file != NULL && fclose(file) != 0) || !good) {
+        fprintf(stderr, "ftl-cc: %s: %s\n", assembly, strerror(errno));
+        return EXIT_FAILURE;
+    }
+    return 0;
+}
+
+/*
+ * Compiles one source to out: an object, or assembly for -S. Dependency files are for `target`.
+ */
+static int compile(struct driver *driver, const struct input *input, const char *target,
+                   const char *out)
 {
     const char *assembly = out;
     int status;
 
     if (!sandbox(driver)) {
-        return run_clang(driver, input, driver->output == OUTPUT_ASSEMBLY ? "-S" : "-c", out, out);
+        return run_clang(driver, input, driver->output == OUTPUT_ASSEMBLY ? "-S" : "-c", target,
+                         out);
     }
     if (driver->output != OUTPUT_ASSEMBLY) {
         assembly = temporary_file(driver, ".sandbox.s");
     }
-    status = make_sandboxed(driver, input, out, assembly);
+    status = make_sandboxed(driver, input, target, assembly);
+    status = status == 0 ? mark_as_sandboxed(assembly) : status;
     if (status == 0 && driver->output != OUTPUT_ASSEMBLY) {
         status = assemble(driver, assembly, out);
     }
@@ -622,10 +643,11 @@ static int compile_all(struct driver *driver)
     for (size_t i = 0; i < driver->input_count && status == 0; i++) {
         const struct input *input = &driver->inputs[i];
 
+        const char *out = driver->out;
+
         if (input->source) {
-            status =
-                compile(driver, input,
-                        driver->out != NULL ? driver->out : default_output(driver, input->path));
+            out = out != NULL ? out : default_output(driver, input->path);
+            status = compile(driver, input, out, out);
         }
     }
     return status;
@@ -724,6 +746,10 @@ static int verify(struct driver *driver, const char *out)
     status = run_and_free(driver, &command);
     if (status != 0) {
         remove(out);
+        fprintf(stderr,
+                "ftl-cc: %s is no sandbox and was removed; were all objects and libraries made "
+                "with --isolation=sandbox?\n",
+                out);
     }
     return status;
 }
@@ -748,7 +774,7 @@ static int link_program(struct driver *driver)
 
         if (driver->inputs[i].source) {
             path = temporary_file(driver, ".o");
-            status = compile(driver, &driver->inputs[i], path);
+            status = compile(driver, &driver->inputs[i], out, path);
         }
         arguments_add(&command, path);
     }

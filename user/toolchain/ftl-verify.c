@@ -16,6 +16,8 @@
 #include "kernel/sandbox/verify.h"
 #include "user/toolchain/names.h"
 
+#define TIMED_RUNS 200
+
 struct image {
     const char *path;
     const uint8_t *data;
@@ -156,22 +158,36 @@ static void print_refusal(const struct image *image, const struct sandbox_verify
     fprintf(stderr, ": %08x %s: %s: %s\n", error->word, error->text, error->rule, error->reason);
 }
 
-static void print_time(const struct sandbox_verify_input *input, const struct timespec *start)
+static double processor_time(void)
 {
-    struct timespec end;
-    double seconds;
+    struct timespec now;
 
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
-    seconds = (double)(end.tv_sec - start->tv_sec) + (double)(end.tv_nsec - start->tv_nsec) / 1e9;
-    printf("%zu bytes of code in %.6f s: %.1f MB/s\n", input->size, seconds,
-           (double)input->size / seconds / 1e6);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* The best of many: the others were disturbed, or the first to touch the memory. */
+static void print_time(const struct sandbox_verify_input *input)
+{
+    struct sandbox_verify_error error;
+    double best = 0;
+
+    for (unsigned int i = 0; i < TIMED_RUNS; i++) {
+        double start = processor_time();
+        double took;
+
+        (void)sandbox_verify(input, &error);
+        took = processor_time() - start;
+        best = i == 0 || took < best ? took : best;
+    }
+    printf("%zu bytes of code in %.6f s: %.1f MB/s\n", input->size, best,
+           (double)input->size / best / 1e6);
 }
 
 static bool verify(struct image *image, bool timed)
 {
     struct sandbox_verify_input input = { .code = NULL };
     struct sandbox_verify_error error;
-    struct timespec start;
     bool good;
 
     if (!take_header(image) || !take_segments(image, &input) || !take_claims(image, &input)) {
@@ -179,10 +195,9 @@ static bool verify(struct image *image, bool timed)
     }
     input.entry = image->header.e_entry;
     input.targets = xrealloc(NULL, SANDBOX_TARGETS_SIZE(input.size));
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
     good = sandbox_verify(&input, &error);
     if (timed) {
-        print_time(&input, &start);
+        print_time(&input);
     }
     if (!good) {
         print_refusal(image, &error);

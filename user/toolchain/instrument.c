@@ -72,7 +72,11 @@ static int instrument(const char *input, const char *output, const char *source,
     }
     good = rewrite_assembly(text, options, out, &error);
     if (!good && !error.tables) {
-        fprintf(stderr, "%s:%lu: %s\n", source, error.line, error.message);
+        if (error.source_line != 0) {
+            fprintf(stderr, "%s:%lu: %s\n", error.source_file, error.source_line, error.message);
+        } else {
+            fprintf(stderr, "%s:%lu: %s\n", source, error.line, error.message);
+        }
     }
     if (fclose(out) != 0 && good) {
         fprintf(stderr, "ftl-instrument: %s: %s\n", output, strerror(errno));

@@ -10,7 +10,7 @@
 #include "user/toolchain/symbols.h"
 
 /* The instrumenter's own scratch registers hold nothing from one block to the next. */
-#define CLAIMABLE (SANDBOX_CLAIM_ALL & ~(1u << SANDBOX_REG_SCRATCH) & ~(1u << SANDBOX_REG_SCRATCH2))
+#define CLAIMABLE (SANDBOX_CLAIM_ALL & ~(1u << SANDBOX_REG_SCRATCH | 1u << SANDBOX_REG_SCRATCH2))
 
 /* Labels at one place, with no landing pad between them, are one join: they get one number. */
 static void merge_labels(struct joins *joins, const struct program *program,

@@ -13,6 +13,7 @@
 #include <ftl/sandbox_abi.h>
 
 #include "kernel/sandbox/claims.h"
+#include "kernel/sandbox/disassemble.h"
 #include "kernel/sandbox/facts.h"
 #include "user/toolchain/asm_text.h"
 #include "user/toolchain/joins.h"
@@ -25,7 +26,6 @@
 _Static_assert(FTL_SANDBOX_PAD == (0x4654cu << 12 | 0x37u), "PAD_TEXT is the landing pad");
 
 #define INSTRUCTION_SIZE 4
-#define IMAGE_SIZE       0 /* of no use here: the decoder of text knows no exact addresses */
 
 /* Where the instruction stream stands. */
 enum flow {
@@ -42,7 +42,7 @@ struct rewriter {
     struct names symbols;
     struct joins joins;
     struct sections sections;
-    struct sandbox_state state;
+    struct sandbox_state state; /* image_size 0: text has no exact addresses */
     enum flow flow;
     const struct join *here; /* the join at this very place; NULL if code came since */
     bool in_code;
@@ -61,6 +61,70 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct rewriter *rw, cons
 }
 
 #define SPAN(span) (int)(span).length, (span).at
+
+/* ---- Places in the source ---- */
+
+/* The number at the front of *rest, which is moved behind it; -1: there is none. */
+static long take_number(struct asm_span *rest)
+{
+    char *end;
+    long number = strtol(rest->at, &end, 10);
+    size_t length = (size_t)(end - rest->at);
+
+    if (length == 0 || length > rest->length || number < 0) {
+        return -1;
+    }
+    *rest = (struct asm_span){ end, rest->length - length };
+    return number;
+}
+
+/* The last string of a directive, without quotes. */
+static struct asm_span last_string(struct asm_span rest)
+{
+    struct asm_span string = { rest.at, 0 };
+    const char *open = NULL;
+
+    for (size_t i = 0; i < rest.length; i++) {
+        if (rest.at[i] == '"' && open == NULL) {
+            open = rest.at + i + 1;
+        } else if (rest.at[i] == '"') {
+            string = (struct asm_span){ open, (size_t)(rest.at + i - open) };
+            open = NULL;
+        }
+    }
+    return string;
+}
+
+/* Where the source has what the statement at index was made of, by the .loc before it. */
+static void find_source(const struct program *program, size_t index, struct rewrite_error *error)
+{
+    long file = -1;
+
+    error->source_line = 0;
+    for (; file < 0 && index > 0; index--) {
+        const struct asm_line *line = &program->statements[index - 1].line;
+        struct asm_span rest = line->rest;
+
+        if (line->kind == ASM_DIRECTIVE && asm_is(line->name, ".loc")) {
+            file = take_number(&rest);
+            error->source_line = (unsigned long)take_number(&rest);
+        } else if (line->kind == ASM_LABEL && !asm_starts_with(line->name, ".L")) {
+            return; /* of the function before */
+        }
+    }
+    for (size_t i = 0; i < program->count; i++) {
+        const struct asm_line *line = &program->statements[i].line;
+        struct asm_span rest = line->rest;
+
+        if (line->kind == ASM_DIRECTIVE && asm_is(line->name, ".file") && file >= 0 &&
+            take_number(&rest) == file) {
+            snprintf(error->source_file, sizeof(error->source_file), "%.*s",
+                     SPAN(last_string(rest)));
+            return;
+        }
+    }
+    error->source_line = 0;
+}
 
 /* ---- Output, with the state kept in step ---- */
 
@@ -90,16 +154,18 @@ __attribute__((format(printf, 2, 3))) static void emit(struct rewriter *rw, cons
     va_end(arguments);
     put(rw, "\t%s\n", text);
     if (asm_next_line(&cursor, &line) && asm_decode(&line, &insn, &memory)) {
-        sandbox_step(&rw->state, &insn, 0, IMAGE_SIZE);
+        sandbox_step(&rw->state, &insn, 0);
     }
     rw->flow = FLOW_STRAIGHT;
 }
 
-/* Stops the process unless registers a and b are equal. */
-static void emit_require_equal(struct rewriter *rw, unsigned int a, unsigned int b)
+/* Stops the process unless the comparison of registers a and b holds. */
+static void emit_require(struct rewriter *rw, enum sandbox_compare compare, unsigned int a,
+                         unsigned int b)
 {
-    put(rw, "\tbeq\t%s, %s, .+8\n\tebreak\n", sandbox_register_name(a), sandbox_register_name(b));
-    sandbox_assume_equal(&rw->state, a, b, IMAGE_SIZE);
+    put(rw, "\t%s\t%s, %s, .+8\n\tebreak\n", compare == SANDBOX_COMPARE_EQUAL ? "beq" : "bgeu",
+        sandbox_register_name(a), sandbox_register_name(b));
+    sandbox_assume(&rw->state, compare, a, b);
 }
 
 /* to = BASE + low 32 bits of from: some address of the window, from itself if it was one. */
@@ -111,15 +177,32 @@ static void emit_mask(struct rewriter *rw, unsigned int to, unsigned int from)
         emit(rw, "add.uw\t%s, %s, gp", target, sandbox_register_name(from));
         return;
     }
-    emit(rw, "slli\t%s, %s, 32", target, sandbox_register_name(from));
-    emit(rw, "srli\t%s, %s, 32", target, target);
+    emit(rw, "and\t%s, %s, s8", target, sandbox_register_name(from));
     emit(rw, "add\t%s, %s, gp", target, target);
+}
+
+/* Stops the process unless register reg holds an address of the window. */
+static void emit_check(struct rewriter *rw, unsigned int reg)
+{
+    if (rw->options->zba) {
+        emit_mask(rw, SANDBOX_REG_SCRATCH, reg);
+        emit_require(rw, SANDBOX_COMPARE_EQUAL, SANDBOX_REG_SCRATCH, reg);
+    } else {
+        emit(rw, "sub\ts9, %s, gp", sandbox_register_name(reg));
+        emit_require(rw, SANDBOX_COMPARE_NOT_LESS, SANDBOX_REG_SPAN, SANDBOX_REG_SCRATCH);
+    }
+}
+
+static void begin_landing(struct rewriter *rw)
+{
+    sandbox_state_reset(&rw->state);
+    sandbox_state_add(&rw->state, SANDBOX_CLAIM_RA);
 }
 
 static void emit_pad(struct rewriter *rw)
 {
     put(rw, "\t" PAD_TEXT "\n");
-    sandbox_state_landing(&rw->state);
+    begin_landing(rw);
 }
 
 /* ---- Guards ---- */
@@ -132,13 +215,12 @@ static unsigned int guard_address(struct rewriter *rw, unsigned int base)
     if (base == SANDBOX_REG_ZERO) { /* cannot be changed: access through the scratch register */
         emit_mask(rw, SANDBOX_REG_SCRATCH, base);
         if (rw->options->trap) {
-            emit_require_equal(rw, SANDBOX_REG_SCRATCH, base);
+            emit_require(rw, SANDBOX_COMPARE_EQUAL, SANDBOX_REG_SCRATCH, base);
         }
         return SANDBOX_REG_SCRATCH;
     }
     if (rw->options->trap) {
-        emit_mask(rw, SANDBOX_REG_SCRATCH, base);
-        emit_require_equal(rw, SANDBOX_REG_SCRATCH, base);
+        emit_check(rw, base);
     } else {
         emit_mask(rw, base, base);
     }
@@ -148,7 +230,7 @@ static unsigned int guard_address(struct rewriter *rw, unsigned int base)
 /* Where control flow can join, sp must be near the window. */
 static void guard_stack(struct rewriter *rw)
 {
-    if (!sandbox_is_near(&rw->state, SANDBOX_REG_SP, IMAGE_SIZE)) {
+    if (!sandbox_is_near(&rw->state, SANDBOX_REG_SP)) {
         (void)guard_address(rw, SANDBOX_REG_SP);
     }
 }
@@ -157,7 +239,7 @@ static void guard_stack(struct rewriter *rw)
 static void check_pad(struct rewriter *rw, unsigned int target)
 {
     emit(rw, "lw\ts10, 0(%s)", sandbox_register_name(target));
-    emit_require_equal(rw, SANDBOX_REG_SCRATCH2, SANDBOX_REG_PAD);
+    emit_require(rw, SANDBOX_COMPARE_EQUAL, SANDBOX_REG_SCRATCH2, SANDBOX_REG_PAD);
 }
 
 static void guard_return_address(struct rewriter *rw)
@@ -183,7 +265,7 @@ static void arrive(struct rewriter *rw, struct asm_span symbol, uint32_t always,
                    uint32_t insertable)
 {
     struct join *join = joins_find(&rw->joins, symbol);
-    uint32_t mask = sandbox_state_mask(&rw->state, SANDBOX_CLAIM_ALL, IMAGE_SIZE) | always;
+    uint32_t mask = sandbox_state_mask(&rw->state, SANDBOX_CLAIM_ALL) | always;
     uint32_t insert;
 
     if (join == NULL || symbol_is_pad(&rw->symbols, symbol)) {
@@ -404,7 +486,7 @@ static void rewrite_access(struct rewriter *rw, const struct asm_line *line,
     size_t prefix = (size_t)(address.at - line->whole.at);
     size_t open = address.length;
 
-    if (sandbox_access_fits(&rw->state, insn, IMAGE_SIZE)) {
+    if (sandbox_access_fits(&rw->state, insn)) {
         put(rw, "%.*s\n", SPAN(line->whole));
     } else {
         base = guard_address(rw, base);
@@ -414,28 +496,34 @@ static void rewrite_access(struct rewriter *rw, const struct asm_line *line,
         put(rw, "%.*s%s)\n", (int)(prefix + open), line->whole.at, sandbox_register_name(base));
     }
     insn->rs1 = (uint8_t)base;
-    sandbox_step(&rw->state, insn, 0, IMAGE_SIZE);
+    sandbox_step(&rw->state, insn, 0);
     rw->flow = FLOW_STRAIGHT;
 }
 
-/* Registers the sandbox needs for itself. tp may be read. */
+/* Registers that sources may not name; gp and tp may be read. */
+static bool is_private(int reg)
+{
+    static const uint32_t all = 1u << SANDBOX_REG_SPAN | 1u << SANDBOX_REG_SCRATCH |
+                                1u << SANDBOX_REG_SCRATCH2 | 1u << SANDBOX_REG_PAD;
+
+    return reg >= 0 && (all >> reg & 1) != 0;
+}
+
 static bool check_registers(struct rewriter *rw, const struct asm_line *line,
                             const struct sandbox_insn *insn)
 {
-    for (unsigned int i = 0; i < line->operands; i++) {
-        int found = asm_register(line->operand[i]);
+    int found = is_private(insn->rs1) ? insn->rs1 : -1;
 
-        if (found == SANDBOX_REG_SCRATCH || found == SANDBOX_REG_SCRATCH2 ||
-            found == SANDBOX_REG_PAD) {
-            return fail(rw, "register %s is reserved in a sandbox",
-                        sandbox_register_name((unsigned)found));
-        }
+    for (unsigned int i = 0; i < line->operands; i++) {
+        int named = asm_register(line->operand[i]);
+
+        found = is_private(named) ? named : found;
     }
-    if (insn->rs1 == SANDBOX_REG_SCRATCH || insn->rs1 == SANDBOX_REG_SCRATCH2 ||
-        insn->rs1 == SANDBOX_REG_PAD) {
-        return fail(rw, "register %s is reserved in a sandbox", sandbox_register_name(insn->rs1));
+    if (found >= 0) {
+        return fail(rw, "register %s is reserved in a sandbox",
+                    sandbox_register_name((unsigned)found));
     }
-    if (insn->rd == SANDBOX_REG_BASE || insn->rd == SANDBOX_REG_TLS) {
+    if ((SANDBOX_RESERVED >> insn->rd & 1) != 0) {
         return fail(rw, "register %s cannot be written in a sandbox",
                     sandbox_register_name(insn->rd));
     }
@@ -454,7 +542,7 @@ static void guard_copied(struct rewriter *rw, const struct statement *statement)
     if (insn->form->class == SANDBOX_CLASS_ADDI && insn->rd != insn->rs1 &&
         (SANDBOX_CLAIM_NEAR >> insn->rs1 & 1) != 0 &&
         (statement->anticipated & statement->useful & both) != 0 &&
-        !sandbox_is_near(&rw->state, insn->rs1, IMAGE_SIZE)) {
+        !sandbox_is_near(&rw->state, insn->rs1)) {
         (void)guard_address(rw, insn->rs1);
     }
 }
@@ -467,7 +555,7 @@ static void rewrite_plain(struct rewriter *rw, const struct asm_line *line,
         end_flow(rw);
         return;
     }
-    sandbox_step(&rw->state, insn, 0, IMAGE_SIZE);
+    sandbox_step(&rw->state, insn, 0);
     if (insn->form->class == SANDBOX_CLASS_AUIPC && insn->imm_low == insn->imm_high) {
         /* A plain distance: where this instruction will stand is not known here. */
         sandbox_set(&rw->state, insn->rd, (struct sandbox_value){ SANDBOX_VALUE_ANY, 0, 0 });
@@ -537,7 +625,7 @@ static void begin_block(struct rewriter *rw, struct asm_span label)
 
     join->entry = rw->flow == FLOW_ENTRY;
     if (join->entry) { /* like the pad, this is reached with a good ra only */
-        sandbox_state_landing(&rw->state);
+        begin_landing(rw);
     } else {
         sandbox_state_reset(&rw->state);
     }
@@ -662,6 +750,7 @@ bool rewrite_assembly(const char *text, const struct rewrite_options *options, F
     bool good;
 
     error->tables = false;
+    error->source_line = 0;
     program_parse(&program, text);
     if (options->zba && !tables_find(&program)) {
         program_free(&program);
@@ -675,6 +764,9 @@ bool rewrite_assembly(const char *text, const struct rewrite_options *options, F
         good = pass(&rw, &program, NULL);
     } while (joins_next_pass(&rw.joins) && good);
     good = good && pass(&rw, &program, out);
+    if (!good) {
+        find_source(&program, rw.line, error);
+    }
     joins_free(&rw.joins);
     program_free(&program);
     names_free(&rw.symbols);

@@ -17,6 +17,9 @@ struct rewrite_options {
 
 struct rewrite_error {
     unsigned long line; /* of the input, from 1 */
+    /* The same place in the source, if the input says it; 0: it does not. */
+    unsigned long source_line;
+    char source_file[REWRITE_MESSAGE_MAX];
     char message[REWRITE_MESSAGE_MAX];
     bool tables; /* it is a switch table: the compiler should do without */
 };

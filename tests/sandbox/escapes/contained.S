@@ -287,7 +287,7 @@
 1:  EXIT 1
 
 /*
- * What a call leaves in the registers: none but a0 and a1 holds anything of the kernel's. s0..s8, sp, gp, tp, s11 and
+ * What a call leaves in the registers: none but a0 and a1 holds anything of the kernel's. s0..s11, sp, gp, tp and
  * f8, f9 are kept. One macro for a fast, a slow and an unknown call.
  */
 //! registers_after_calls: exits 0
@@ -314,7 +314,6 @@
     li s5, 105
     li s6, 106
     li s7, 107
-    li s8, 108
     li s9, 109
     li s10, 110
     fmv.d.x f8, s0
@@ -346,7 +345,6 @@
     addi s5, s5, -105
     addi s6, s6, -106
     addi s7, s7, -107
-    addi s8, s8, -108
     addi s9, s9, -109
     addi s10, s10, -110
     or s0, s0, s1
@@ -356,7 +354,6 @@
     or s0, s0, s5
     or s0, s0, s6
     or s0, s0, s7
-    or s0, s0, s8
     or s0, s0, s9
     or s0, s0, s10
     bnez s0, 9f
@@ -375,6 +372,9 @@
     lui t0, 0x4654c
     addi t0, t0, 0x37
     bne t0, s11, 9f
+    li t0, -1
+    srli t0, t0, 32
+    bne t0, s8, 9f
     srli t0, a1, 63                     /* a1 is a value or nothing, never an address */
     bnez t0, 9f
     j 8f
@@ -406,6 +406,9 @@
     lui t0, 0x4654c
     addi t0, t0, 0x37
     bne t0, s11, 9f
+    li t0, -1
+    srli t0, t0, 32
+    bne t0, s8, 9f
     slli t0, gp, 32                     /* BASE is aligned to its size */
     bnez t0, 9f
     add.uw t0, tp, gp
@@ -422,7 +425,6 @@
     or t1, t1, a2
     or t1, t1, a7
     or t1, t1, s0
-    or t1, t1, s8
     or t1, t1, s10
     bnez t1, 9f
     fmv.x.d t0, f31
@@ -449,7 +451,6 @@
     addi s5, gp, -1
     mv s6, t1
     mv s7, s0
-    mv s8, sp
     mv s9, t1
     mv s10, s0
     mv a2, t1

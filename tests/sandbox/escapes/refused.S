@@ -137,6 +137,12 @@ bad: jal gp, 1f
 //! write_pad_word: RESERVED
 bad: lui s11, 0x12345
 
+//! write_span: RESERVED
+bad: li s8, -1
+
+//! load_span: RESERVED
+bad: ld s8, 0(sp)
+
 //! sc_into_pad_word: RESERVED
 bad: sc.d s11, a0, (sp)
 

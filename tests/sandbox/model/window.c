@@ -16,7 +16,7 @@
 #define REACH_END   (WINDOW + WINDOW_SIZE + FTL_WINDOW_GUARD)
 #define SP_SLACK    0x10000u /* invariant 4 */
 
-enum { RA = 1, SP = 2, GP = 3, TP = 4, A0 = 10, S11 = 27, REGISTERS = 32 };
+enum { RA = 1, SP = 2, GP = 3, TP = 4, A0 = 10, S8 = 24, S11 = 27, REGISTERS = 32 };
 
 uint64_t random_next(uint64_t *seed)
 {
@@ -187,6 +187,7 @@ static void begin(struct window *window)
     machine->x[RA] = random_pad(window);
     machine->x[GP] = WINDOW;
     machine->x[TP] = WINDOW + below(window, WINDOW_SIZE);
+    machine->x[S8] = FTL_SANDBOX_SPAN;
     machine->x[S11] = FTL_SANDBOX_PAD;
     switch (below(window, 3)) {
     case 0: machine->x[SP] = WINDOW - below(window, SP_SLACK + 1); break;
@@ -280,7 +281,7 @@ static bool step(struct window *window)
         window->escape = "executes a privileged or unknown instruction";
     }
     if (machine->x[GP] != before.x[GP] || machine->x[TP] != before.x[TP] ||
-        machine->x[S11] != before.x[S11]) {
+        machine->x[S8] != before.x[S8] || machine->x[S11] != before.x[S11]) {
         window->escape = "writes a reserved register";
     }
     if (window->escape == NULL && event == MACHINE_STEPPED && follow(window, before.pc, word)) {

@@ -31,6 +31,7 @@ enum {
     REG_A0 = 9,
     REG_A1 = 10,
     REG_A2 = 11,
+    REG_S8 = 23,
     REG_S11 = 26,
     REG_T3 = 27,
     REG_T6 = 30,

@@ -3,14 +3,17 @@
  * Usable from assembly.
  *
  * Registers: gp holds BASE, the window's first address; tp the thread's TLS pointer (always inside
- * the window; only the kernel sets it); s11 the landing-pad word; s9 and s10 are the instrumenter's
- * scratch.
+ * the window; only the kernel sets it); s8 the last offset in a window; s11 the landing-pad word;
+ * s9 and s10 are the instrumenter's scratch.
  */
 #ifndef FTL_SANDBOX_ABI_H
 #define FTL_SANDBOX_ABI_H
 
 #define FTL_WINDOW_SHIFT 32       /* windows are 4 GiB, naturally aligned */
 #define FTL_WINDOW_GUARD 0x100000 /* never mapped at either end of the window, bytes */
+
+/* The last offset in a window, and so a mask for offsets. */
+#define FTL_SANDBOX_SPAN 0xffffffff
 
 /* `lui zero, 0x4654c`: a no-op that marks every legal target of an indirect jump. */
 #define FTL_SANDBOX_PAD 0x4654c037

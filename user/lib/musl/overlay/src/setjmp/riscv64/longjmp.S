@@ -16,8 +16,8 @@ longjmp:
     ld s5, 40(a0)
     ld s6, 48(a0)
     ld s7, 56(a0)
-    ld s8, 64(a0)
 #ifndef __FTL_SANDBOX__
+    ld s8, 64(a0)
     ld s9, 72(a0)
     ld s10, 80(a0)
     ld s11, 88(a0)

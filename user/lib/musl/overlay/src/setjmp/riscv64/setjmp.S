@@ -1,6 +1,6 @@
 /*
- * setjmp for both isolations. s9, s10 and s11 belong to the sandbox's instrumenter there (see
- * <ftl/sandbox_abi.h>): they are neither saved nor restored. The layout of jmp_buf is musl's.
+ * setjmp for both isolations. s8 to s11 belong to the sandbox there (see <ftl/sandbox_abi.h>): they
+ * are neither saved nor restored. The layout of jmp_buf is musl's.
  */
 .global __setjmp
 .global _setjmp
@@ -19,8 +19,8 @@ setjmp:
     sd s5, 40(a0)
     sd s6, 48(a0)
     sd s7, 56(a0)
-    sd s8, 64(a0)
 #ifndef __FTL_SANDBOX__
+    sd s8, 64(a0)
     sd s9, 72(a0)
     sd s10, 80(a0)
     sd s11, 88(a0)

@@ -56,7 +56,7 @@ class FtlCc(unittest.TestCase):
         self.makes("x.user", "--isolation=user", "-O2", "x.c", "-o", "x.user", "-lm")
 
     def test_configure_and_make_find_a_compiler(self):
-        """The way of configure scripts: is it gcc, what does it define, does it compile, link, and fail when it has to?"""
+        """What configure scripts ask: what is it, what does it define, does it compile, link, and fail when it must?"""
         environment = {"FTL_ISOLATION": "sandbox"}
         self.assertIn("clang", self.ftl_cc("--version", **environment).stdout)
         self.assertIn("riscv64", self.ftl_cc("-dumpmachine", **environment).stdout)
@@ -89,8 +89,8 @@ class FtlCc(unittest.TestCase):
 
     def test_what_a_sandbox_cannot_have_is_refused_with_its_line(self):
         self.write("csr.c", "int main(void)\n{\n    __asm__ volatile(\"csrr a0, time\");\n    return 0;\n}\n")
-        self.refuses(["csr.c:3: ", "not permitted in a sandbox", "time"], "--isolation=sandbox", "csr.c", "-o", "csr.elf",
-                     leaves_no="csr.elf")
+        self.refuses(["csr.c:3: ", "not permitted in a sandbox", "time"],
+                     "--isolation=sandbox", "csr.c", "-o", "csr.elf", leaves_no="csr.elf")
         self.write("reg.c", "\nint main(void)\n{\n    int x = 0;\n    __asm__ volatile(\"mv s8, %0\" : : \"r\"(x));\n"
                             "    return x;\n}\n")
         self.refuses(["reg.c:5: ", "register s8 is reserved"], "--isolation=sandbox", "-O1", "reg.c", "-o", "reg.elf",
@@ -104,8 +104,8 @@ class FtlCc(unittest.TestCase):
         self.write("g.c", "int g(void) { return 0; }\n")
         self.makes("user.o", "--isolation=user", "-c", "g.c", "-o", "user.o")
         self.makes("sandbox.o", "--isolation=sandbox", "-c", "g.c", "-o", "sandbox.o")
-        self.refuses(["made with --isolation=sandbox in a user program"], "--isolation=user", "main.c", "sandbox.o", "-o", "p",
-                     leaves_no="p")
+        self.refuses(["made with --isolation=sandbox in a user program"],
+                     "--isolation=user", "main.c", "sandbox.o", "-o", "p", leaves_no="p")
         self.refuses(["ftl-verify: p: ", "--isolation=sandbox?"], "--isolation=sandbox", "main.c", "user.o", "-o", "p",
                      leaves_no="p")
 

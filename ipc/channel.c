@@ -489,7 +489,7 @@ static ftl_status_t queue_message(struct channel_wait *operation, bool *stopped)
         wait_in(&channel->callers, operation, channel_resume_call);
         *stopped = true;
     }
-    trace_message(operation->is_call ? FTL_TRACE_CALL : FTL_TRACE_SEND, message,
+    trace_message(operation->is_call ? FTL_TRACE_CALL : FTL_TRACE_SEND, channel, message,
                   message->transaction);
     enqueue(channel->peer, message, false);
     update_writable(channel);
@@ -667,7 +667,7 @@ static ftl_status_t answer(struct channel *caller_end, uint64_t transaction,
     if (status == FTL_OK) {
         list_remove(&caller->wait.channel.link);
         caller->wait.channel.message = message;
-        trace_message(FTL_TRACE_REPLY, message, transaction);
+        trace_message(FTL_TRACE_REPLY, caller_end->peer, message, transaction);
         thread_return_priority(caller);
         thread_notify(caller);
     }

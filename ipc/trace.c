@@ -17,7 +17,8 @@ static struct {
     struct ftl_trace_record records[RECORDS];
 } ring = { .lock = SPINLOCK_INIT(LOCK_TRACE) };
 
-void trace_note(ftl_trace_kind_t kind, const struct message *message, uint64_t transaction)
+void trace_note(ftl_trace_kind_t kind, struct channel *end, const struct message *message,
+                uint64_t transaction)
 {
     const struct ftl_trace_record record = {
         .time = time_now(),
@@ -27,6 +28,8 @@ void trace_note(ftl_trace_kind_t kind, const struct message *message, uint64_t t
         .kind = kind,
         .size = (uint32_t)message->size,
         .handles = message->handle_count,
+        .from = object_id(&end->object),
+        .to = object_id(&end->peer->object),
     };
     spin_lock(&ring.lock);
     ring.records[ring.count++ % RECORDS] = record;

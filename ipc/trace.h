@@ -7,17 +7,19 @@
 #define IPC_TRACE_H
 
 #include "arch/hart.h"
+#include "ipc/channel.h"
 #include "ipc/message.h"
 
 /* The rest of trace_message(). */
-void trace_note(ftl_trace_kind_t kind, const struct message *message, uint64_t transaction);
+void trace_note(ftl_trace_kind_t kind, struct channel *end, const struct message *message,
+                uint64_t transaction);
 
-/* The current thread sends the message. */
-static inline void trace_message(ftl_trace_kind_t kind, const struct message *message,
-                                 uint64_t transaction)
+/* The current thread sends the message from this end of a channel. */
+static inline void trace_message(ftl_trace_kind_t kind, struct channel *end,
+                                 const struct message *message, uint64_t transaction)
 {
     if (unlikely(arch_hart_self()->tracing)) {
-        trace_note(kind, message, transaction);
+        trace_note(kind, end, message, transaction);
     }
 }
 

@@ -11,6 +11,10 @@ def measure(boot):
             guest.wait_prompt()
             figures.update(read_figures(guest, isolation, "ipcbench"))
             figures.update(read_figures(guest, isolation, "ringtest cost"))
+            guest.run("trace on")
+            traced = read_figures(guest, isolation, "ipcbench call")
+            figures.update({f"{metric}.traced": number for metric, number in traced.items()})
+            guest.run("trace off")
         with boot(smp=4) as guest:
             guest.wait_prompt()
             figures.update(read_figures(guest, isolation, "ipcbench pairs"))

@@ -115,9 +115,11 @@ void thread_return_priority(struct thread *lender)
 }
 
 /* Nothing is traced: test_words.c does. */
-void trace_note(ftl_trace_kind_t kind, const struct message *message, uint64_t transaction)
+void trace_note(ftl_trace_kind_t kind, struct channel *end, const struct message *message,
+                uint64_t transaction)
 {
     (void)kind;
+    (void)end;
     (void)message;
     (void)transaction;
 }

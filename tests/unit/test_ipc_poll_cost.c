@@ -73,7 +73,7 @@ static unsigned long count_wait(size_t sources_count, size_t ready)
 {
     make(sources_count, FTL_POLL_EDGE);
     for (size_t i = 0; i < ready; i++) {
-        assert_status(sys_notification_signal(sources[i * 7 % sources_count], 1), FTL_OK);
+        notification_signal(sources[i * 7 % sources_count], 1);
     }
     struct call_result result;
     unsigned long cost =

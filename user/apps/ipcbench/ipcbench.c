@@ -100,6 +100,14 @@ static void measure_server(const char *prefix, ftl_isolation_t isolation)
     server_stop(server, &end, 1);
 }
 
+static void measure_call(const char *prefix, ftl_isolation_t isolation)
+{
+    ftl_handle_t end;
+    ftl_handle_t server = server_start(isolation, "serve", &end, 1);
+    print_metric(prefix, "call_reply_8", count_call(end, 8));
+    server_stop(server, &end, 1);
+}
+
 static void measure_server_pairs(const char *prefix, ftl_isolation_t isolation)
 {
     ftl_handle_t ends[PAIRS_MAX];
@@ -117,6 +125,10 @@ int main(int argc, char **argv)
     if (strcmp(part, "pairs") == 0) {
         measure_server_pairs("to_user.", FTL_ISOLATION_USER);
         measure_server_pairs("to_sandbox.", FTL_ISOLATION_SANDBOX);
+        return EXIT_SUCCESS;
+    }
+    if (strcmp(part, "call") == 0) { /* while messages are traced, for one */
+        measure_call("to_user.", FTL_ISOLATION_USER);
         return EXIT_SUCCESS;
     }
     if (strcmp(part, "poll") != 0) {

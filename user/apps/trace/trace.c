@@ -19,8 +19,9 @@ static void print(const struct ftl_trace_record *record)
 {
     printf("%12" PRId64 " us  pid %-4" PRIu64 " thread %-5" PRIu64 " %-5s", record->time / 1000,
            record->pid, record->thread, kinds[record->kind]);
-    printf(" %5" PRIu32 " bytes %2" PRIu32 " handles  transaction %" PRIu64 "\n", record->size,
-           record->handles, record->transaction);
+    printf(" channel %4" PRIu32 " > %-4" PRIu32 " %5" PRIu32 " bytes %2" PRIu32 " handles  ",
+           record->from, record->to, record->size, record->handles);
+    printf("transaction %" PRIu64 "\n", record->transaction);
 }
 
 static ftl_status_t show(ftl_handle_t system)

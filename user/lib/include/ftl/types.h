@@ -264,6 +264,8 @@ struct ftl_trace_record {
     uint32_t kind;        /* ftl_trace_kind_t */
     uint32_t size;        /* bytes */
     uint32_t handles;
+    uint32_t from; /* the channel's ends, the sender's and the other: ftl_handle_info.object */
+    uint32_t to;
     uint32_t reserved;
 };
 #define FTL_TRACE_READ_MAX 16 /* most records of one ftl_system_trace_read() */

@@ -5,6 +5,7 @@
  */
 #include "kernel/bootimage.h"
 
+#include <ftl/sandbox_abi.h>
 #include <string.h>
 
 #define TAR_BLOCK 512u
@@ -230,6 +231,27 @@ ftl_status_t bootimage_find(const struct bootimage *image, const char *name,
         status = bootimage_next(image, &cursor, file);
     } while (status == FTL_OK && strcmp(file->name, name) != 0);
     return status;
+}
+
+const char *bootimage_program_suffix(ftl_isolation_t isolation, uint32_t isa, size_t choice)
+{
+    static const struct {
+        ftl_isolation_t isolation;
+        uint32_t isa; /* what the code needs */
+        const char *suffix;
+    } programs[] = {
+        { FTL_ISOLATION_USER, 0, ".user" },
+        { FTL_ISOLATION_SANDBOX, FTL_ISA_ZBA | FTL_ISA_ZBB, ".sandbox" },
+        { FTL_ISOLATION_SANDBOX, 0, ".sandbox-no-zba" },
+        /* It may need less than the build's own; when it does not, loading it says what lacks. */
+        { FTL_ISOLATION_SANDBOX, 0, ".sandbox" },
+    };
+    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+        if (programs[i].isolation == isolation && (programs[i].isa & ~isa) == 0 && choice-- == 0) {
+            return programs[i].suffix;
+        }
+    }
+    return NULL;
 }
 
 /* --- Text --- */

@@ -48,6 +48,12 @@ ftl_status_t bootimage_next(const struct bootimage *image, struct bootimage_curs
 ftl_status_t bootimage_find(const struct bootimage *image, const char *name,
                             struct bootimage_file *file);
 
+/*
+ * How the names of an app's programs for an isolation end, best first, for harts that all have the
+ * extensions `isa` (FTL_ISA_ bits): the suffix number `choice` from 0 on. NULL: there are no more.
+ */
+const char *bootimage_program_suffix(ftl_isolation_t isolation, uint32_t isa, size_t choice);
+
 /* A piece of somebody else's text, not ended by NUL. */
 struct text {
     const char *data;

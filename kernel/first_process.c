@@ -191,6 +191,23 @@ static struct text manifest_of(const struct bootimage *image)
     return (struct text){ .data = (const char *)image->data + file.offset, .size = file.size };
 }
 
+static void find_program(const struct bootimage *image, ftl_isolation_t isolation,
+                         struct bootimage_file *file)
+{
+    ftl_status_t status = FTL_ERR_NOT_FOUND;
+    const char *suffix = bootimage_program_suffix(isolation, loader_isa(), 0);
+    for (size_t i = 0; suffix != NULL && status == FTL_ERR_NOT_FOUND; i++) {
+        char name[32];
+        format_text(name, sizeof(name), "bin/init%s", suffix);
+        status = bootimage_find(image, name, file);
+        suffix = bootimage_program_suffix(isolation, loader_isa(), i + 1);
+    }
+    if (status != FTL_OK) {
+        panic("boot: no program of init in the boot image for isolation %s: %s",
+              isolation == FTL_ISOLATION_USER ? "user" : "sandbox", ftl_strerror(status));
+    }
+}
+
 void first_process_start(const struct boot_info *info)
 {
     if (info->initrd.end == info->initrd.start) {
@@ -202,19 +219,15 @@ void first_process_start(const struct boot_info *info)
     };
     struct text manifest = manifest_of(&image);
     ftl_isolation_t isolation = init_isolation(info, manifest);
-    const char *name = isolation == FTL_ISOLATION_USER ? "bin/init.user" : "bin/init.sandbox";
     struct bootimage_file file;
-    ftl_status_t status = bootimage_find(&image, name, &file);
-    if (status != FTL_OK) {
-        panic("boot: %s in the boot image: %s", name, ftl_strerror(status));
-    }
+    find_program(&image, isolation, &file);
     struct vmo *vmo = vmo_of(&info->initrd, "the boot image");
     struct process *init = make_init(isolation, init_memory(info, manifest));
     vaddr_t entry;
     struct image_file image_file = { .vmo = vmo, .offset = file.offset, .size = file.size };
-    status = loader_load(init, &image_file, &entry);
+    ftl_status_t status = loader_load(init, &image_file, &entry);
     if (status != FTL_OK) {
-        panic("boot: %s could not be loaded: %s", name, ftl_strerror(status));
+        panic("boot: %s could not be loaded: %s", file.name, ftl_strerror(status));
     }
     start_with_environment(init, entry, vmo, info);
     object_put(&init->object);

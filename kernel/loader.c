@@ -15,16 +15,21 @@
 
 #define IMAGE_GUARD (1 * MIB) /* left unmapped around it */
 
-static uint32_t loader_isa; /* FTL_ISA_ bits that every hart has */
+static uint32_t common_isa; /* FTL_ISA_ bits that every hart has */
 
 void loader_init(uint32_t isa)
 {
-    loader_isa = isa;
+    common_isa = isa;
+}
+
+uint32_t loader_isa(void)
+{
+    return common_isa;
 }
 
 struct call_result sys_system_isa(void)
 {
-    return call_value(loader_isa);
+    return call_value(common_isa);
 }
 
 /* Copies the bytes to a new VMO, page by page, from `in_page` in its first page on. */
@@ -136,7 +141,7 @@ static ftl_status_t load_image(struct process *process, const struct elf_image *
 
 static ftl_status_t check_isa(const struct process *process, const struct elf_image *elf)
 {
-    uint32_t missing = elf->isa & ~loader_isa;
+    uint32_t missing = elf->isa & ~common_isa;
     if (missing == 0) {
         return FTL_OK;
     }

@@ -8,6 +8,7 @@ struct process;
 
 /* Boot: `isa` has the FTL_ISA_ bits that every hart has. */
 void loader_init(uint32_t isa);
+uint32_t loader_isa(void);
 
 /* What a process gets a copy of, at an address in any page: file_size bytes, then zeros. */
 struct loader_copy {

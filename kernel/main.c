@@ -3,6 +3,7 @@
 #include <ftl/sandbox_abi.h>
 
 #include "arch/context.h"
+#include "arch/errata.h"
 #include "arch/hart.h"
 #include "arch/platform.h"
 #include "arch/timer.h"
@@ -83,6 +84,10 @@ static void hide_features(void)
     }
     if (bootargs_get(boot_info.bootargs, "ftl.isa.hide", names, sizeof(names))) {
         boot_info.isa_common = isa_without(boot_info.isa_common, names);
+    }
+    if (bootargs_get(boot_info.bootargs, "ftl.fpu", names, sizeof(names)) &&
+        strcmp(names, "always-dirty") == 0) {
+        context_fpu_always_dirty();
     }
 }
 
@@ -206,6 +211,7 @@ static _Noreturn void enter_scheduler(void)
 void hart_main(unsigned index)
 {
     trap_init_hart();
+    errata_init_hart();
     plic_init_hart();
     log_line("hart %u: online", harts[index].arch.id);
     __atomic_store_n(&hart_self()->online, true, __ATOMIC_RELEASE);
@@ -312,6 +318,7 @@ void kernel_main(hart_id_t hart, paddr_t dtb, paddr_t load_address, uint64_t ins
     sbi_init();
     parse_device_tree(dtb);
     hide_features();
+    errata_init_hart();
     timer_init(boot_info.timebase_frequency, (boot_info.isa_common & BOOT_ISA_SSTC) != 0);
     init_pages();
     slab_init();

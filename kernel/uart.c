@@ -1,18 +1,26 @@
-/* UARTs: see uart.h. Register names as in the PC16550D data sheet and the SiFive FU540 manual,
- * "UART". */
+/*
+ * UARTs: see uart.h. Register names as in the PC16550D data sheet, the DesignWare DW_apb_uart
+ * databook and the SiFive FU540 manual, "UART".
+ */
 #include "kernel/uart.h"
 
+#include "arch/mmio.h"
 #include "arch/platform.h"
 
 /* 16550, in units of registers. */
 #define UART_RBR 0 /* receiver buffer (read) */
 #define UART_THR 0 /* transmitter holding (write) */
 #define UART_IER 1
-#define UART_FCR 2
+#define UART_IIR 2 /* (read) */
+#define UART_FCR 2 /* (write) */
 #define UART_LSR 5
+#define UART_USR 0x1f /* DesignWare: UART status */
 
 #define UART_IER_RECEIVED   0x01
 #define UART_FCR_ENABLE     0x01
+#define UART_IIR_CAUSE      0x0f
+#define UART_IIR_TIMEOUT    0x0c /* bytes have waited in the FIFO */
+#define UART_IIR_BUSY       0x07 /* DesignWare: LCR was written to while it was busy */
 #define UART_LSR_DATA_READY 0x01
 #define UART_LSR_THR_EMPTY  0x20
 
@@ -22,6 +30,7 @@
 #define SIFIVE_TXCTRL 0x08
 #define SIFIVE_RXCTRL 0x0c
 #define SIFIVE_IE     0x10
+#define SIFIVE_WIDTH  4
 
 #define SIFIVE_TX_FULL    0x80000000U
 #define SIFIVE_RX_EMPTY   0x80000000U
@@ -41,22 +50,12 @@ struct uart_ops {
 
 static uint32_t read_register(struct uart *uart, unsigned number)
 {
-    volatile uint8_t *address = uart->registers + ((size_t)number << uart->shift);
-    switch (uart->width) {
-    case 1: return *address;
-    case 2: return *(volatile uint16_t *)address;
-    default: return *(volatile uint32_t *)address;
-    }
+    return mmio_read(uart->registers + ((size_t)number << uart->shift), uart->width);
 }
 
 static void write_register(struct uart *uart, unsigned number, uint32_t value)
 {
-    volatile uint8_t *address = uart->registers + ((size_t)number << uart->shift);
-    switch (uart->width) {
-    case 1: *address = (uint8_t)value; break;
-    case 2: *(volatile uint16_t *)address = (uint16_t)value; break;
-    default: *(volatile uint32_t *)address = value;
-    }
+    mmio_write(uart->registers + ((size_t)number << uart->shift), uart->width, value);
 }
 
 static void ns16550_init(struct uart *uart)
@@ -96,37 +95,73 @@ static const struct uart_ops ns16550_ops = {
     .enable_input = ns16550_enable_input,
 };
 
-static volatile uint32_t *sifive_register(struct uart *uart, size_t offset)
+/*
+ * An interrupt of DesignWare's UART may stay for reasons that are not data: a timeout although the
+ * FIFO has been emptied (as Linux knows, drivers/tty/serial/8250/8250_dw.c) ends with a read of
+ * nothing, "busy" with one of the status.
+ */
+static int dw_apb_receive(struct uart *uart)
 {
-    return (volatile uint32_t *)(uart->registers + offset);
+    int byte = ns16550_receive(uart);
+    if (byte >= 0) {
+        return byte;
+    }
+    uint32_t cause = read_register(uart, UART_IIR) & UART_IIR_CAUSE;
+    if (cause == UART_IIR_BUSY && uart->has_status) {
+        read_register(uart, UART_USR);
+    } else if (cause == UART_IIR_TIMEOUT) {
+        byte = ns16550_receive(uart); /* it may have come just now */
+        if (byte < 0) {
+            read_register(uart, UART_RBR);
+        }
+    }
+    return byte;
+}
+
+static const struct uart_ops dw_apb_ops = {
+    .init = ns16550_init,
+    .can_send = ns16550_can_send,
+    .send = ns16550_send,
+    .receive = dw_apb_receive,
+    .enable_input = ns16550_enable_input,
+};
+
+static uint32_t sifive_read(struct uart *uart, size_t offset)
+{
+    return mmio_read(uart->registers + offset, SIFIVE_WIDTH);
+}
+
+static void sifive_write(struct uart *uart, size_t offset, uint32_t value)
+{
+    mmio_write(uart->registers + offset, SIFIVE_WIDTH, value);
 }
 
 static void sifive_init(struct uart *uart)
 {
-    *sifive_register(uart, SIFIVE_IE) = 0;
-    *sifive_register(uart, SIFIVE_TXCTRL) |= SIFIVE_ENABLE;
-    *sifive_register(uart, SIFIVE_RXCTRL) |= SIFIVE_ENABLE;
+    sifive_write(uart, SIFIVE_IE, 0);
+    sifive_write(uart, SIFIVE_TXCTRL, sifive_read(uart, SIFIVE_TXCTRL) | SIFIVE_ENABLE);
+    sifive_write(uart, SIFIVE_RXCTRL, sifive_read(uart, SIFIVE_RXCTRL) | SIFIVE_ENABLE);
 }
 
 static bool sifive_can_send(struct uart *uart)
 {
-    return (*sifive_register(uart, SIFIVE_TXDATA) & SIFIVE_TX_FULL) == 0;
+    return (sifive_read(uart, SIFIVE_TXDATA) & SIFIVE_TX_FULL) == 0;
 }
 
 static void sifive_send(struct uart *uart, uint8_t byte)
 {
-    *sifive_register(uart, SIFIVE_TXDATA) = byte;
+    sifive_write(uart, SIFIVE_TXDATA, byte);
 }
 
 static int sifive_receive(struct uart *uart)
 {
-    uint32_t data = *sifive_register(uart, SIFIVE_RXDATA);
+    uint32_t data = sifive_read(uart, SIFIVE_RXDATA);
     return (data & SIFIVE_RX_EMPTY) != 0 ? -1 : (int)(data & 0xff);
 }
 
 static void sifive_enable_input(struct uart *uart)
 {
-    *sifive_register(uart, SIFIVE_IE) = SIFIVE_IE_RECEIVE;
+    sifive_write(uart, SIFIVE_IE, SIFIVE_IE_RECEIVE);
 }
 
 static const struct uart_ops sifive_ops = {
@@ -139,6 +174,11 @@ static const struct uart_ops sifive_ops = {
 
 bool uart_init(struct uart *uart, const struct boot_uart *info)
 {
+    static const struct uart_ops *const ops[] = {
+        [BOOT_UART_NS16550A] = &ns16550_ops,
+        [BOOT_UART_DW_APB] = &dw_apb_ops,
+        [BOOT_UART_SIFIVE] = &sifive_ops,
+    };
     if (info->kind == BOOT_UART_NONE) {
         return false;
     }
@@ -149,7 +189,9 @@ bool uart_init(struct uart *uart, const struct boot_uart *info)
     uart->registers = registers + info->reg_offset;
     uart->shift = info->reg_shift;
     uart->width = info->reg_width;
-    uart->ops = info->kind == BOOT_UART_SIFIVE ? &sifive_ops : &ns16550_ops;
+    uart->has_status =
+        info->device.size >= info->reg_offset + ((UART_USR + 1ULL) << info->reg_shift);
+    uart->ops = ops[info->kind];
     uart->ops->init(uart);
     return true;
 }

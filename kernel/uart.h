@@ -12,6 +12,7 @@ struct uart {
     volatile uint8_t *registers; /* NULL: there is none */
     unsigned shift;
     unsigned width;
+    bool has_status; /* there is room for DesignWare's status register */
     const struct uart_ops *ops;
 };
 

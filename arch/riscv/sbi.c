@@ -2,6 +2,7 @@
  * The Supervisor Binary Interface (arch/sbi.h has its numbers). Every extension is probed;
  * without it, the legacy call of SBI 0.1 serves where one exists.
  */
+#include "arch/errata.h"
 #include "arch/hart.h"
 #include "arch/internal.h"
 #include "arch/platform.h"
@@ -197,18 +198,29 @@ void sbi_send_ipi(uint64_t hart_mask)
     call_for_harts(&call, hart_mask, 0, 0, 0);
 }
 
+/* The firmware's fences by address fail where ours do. */
+static void call_for_range(const struct hart_call *call, uint64_t hart_mask, vaddr_t va,
+                           size_t size, uint64_t asid)
+{
+    if (errata.sfence_by_address_fails) {
+        va = 0;
+        size = SIZE_MAX;
+    }
+    call_for_harts(call, hart_mask, va, size, asid);
+}
+
 void sbi_remote_sfence(uint64_t hart_mask, vaddr_t va, size_t size)
 {
     static const struct hart_call call = { EXTENSION_RFENCE, SBI_RFENCE_SFENCE,
                                            SBI_LEGACY_REMOTE_SFENCE };
-    call_for_harts(&call, hart_mask, va, size, 0);
+    call_for_range(&call, hart_mask, va, size, 0);
 }
 
 void sbi_remote_sfence_asid(uint64_t hart_mask, vaddr_t va, size_t size, uint64_t asid)
 {
     static const struct hart_call call = { EXTENSION_RFENCE, SBI_RFENCE_SFENCE_ASID,
                                            SBI_LEGACY_REMOTE_ASID };
-    call_for_harts(&call, hart_mask, va, size, asid);
+    call_for_range(&call, hart_mask, va, size, asid);
 }
 
 void sbi_remote_fence_i(uint64_t hart_mask)

@@ -4,6 +4,7 @@
  * a bug.
  */
 #include "arch/csr.h"
+#include "arch/errata.h"
 #include "arch/hart.h"
 #include "arch/internal.h"
 #include "arch/offsets.h"
@@ -142,6 +143,9 @@ static void report_illegal(unsigned long instruction)
 static void exception_from_process(unsigned long cause, unsigned long value)
 {
     struct thread *thread = thread_current();
+    if (cause == CAUSE_INSTRUCTION_PAGE_FAULT || cause == CAUSE_INSTRUCTION_ACCESS) {
+        value = errata_fetch_address(value);
+    }
     switch (cause) {
     case CAUSE_INSTRUCTION_PAGE_FAULT:
     case CAUSE_LOAD_PAGE_FAULT:

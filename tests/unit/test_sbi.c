@@ -5,6 +5,7 @@
  */
 #include "host/test.h"
 
+#include "arch/errata.h"
 #include "arch/internal.h"
 #include "arch/platform.h"
 
@@ -22,6 +23,7 @@
 #define ALL_ASIDS UINT64_MAX
 #define HART_OKAY 7 /* the one that the model starts */
 
+struct errata errata;
 struct hart harts[MAX_HARTS];
 unsigned hart_count;
 
@@ -377,6 +379,20 @@ static void hart_ids_far_apart_are_called_in_groups(void **state)
     }
 }
 
+static void fences_are_of_all_addresses_where_a_core_needs_that(void **state)
+{
+    (void)state;
+    errata.sfence_by_address_fails = true;
+    sbi_init();
+    sbi_remote_sfence(0x8, 0x5000, 0x1000);
+    assert_int_equal(firmware.fence_start, 0);
+    assert_int_equal(firmware.fence_size, SIZE_MAX);
+    memset(&errata, 0, sizeof(errata));
+    sbi_remote_sfence(0x8, 0x5000, 0x1000);
+    assert_int_equal(firmware.fence_start, 0x5000);
+    assert_int_equal(firmware.fence_size, 0x1000);
+}
+
 static void core_is_identified(void **state)
 {
     (void)state;
@@ -401,6 +417,7 @@ int main(void)
         cmocka_unit_test_setup(debug_console_that_takes_nothing_is_given_up, set_up),
         cmocka_unit_test_setup(failed_shutdown_is_not_tried_again_by_a_legacy_call, set_up),
         cmocka_unit_test_setup(hart_ids_far_apart_are_called_in_groups, set_up),
+        cmocka_unit_test_setup(fences_are_of_all_addresses_where_a_core_needs_that, set_up),
         cmocka_unit_test_setup(core_is_identified, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,9 @@
 #include <ftl/environ.h>
 #include <ftl/handle.h>
 #include <ftl/process.h>
+#include <ftl/sandbox_abi.h>
 #include <ftl/spawn.h>
+#include <ftl/system.h>
 #include <ftl/vmo.h>
 #include <ftl/vmspace.h>
 #include <stdio.h>
@@ -37,6 +39,7 @@ static struct {
     enum call failing;
     ftl_handle_t next;
     int open; /* handles given out and neither closed nor moved away */
+    uint32_t isa;
     uint32_t isolation;
     uint64_t memory_limit;
     char name[FTL_NAME_MAX];
@@ -77,6 +80,12 @@ ftl_status_t ftl_handle_duplicate(ftl_handle_t handle, ftl_rights_t rights, ftl_
     (void)handle;
     (void)rights;
     return give_handle(CALL_DUPLICATE, copy);
+}
+
+ftl_status_t ftl_system_isa(uint32_t *isa)
+{
+    *isa = fake.isa;
+    return FTL_OK;
 }
 
 ftl_status_t ftl_vmspace_self(ftl_handle_t *vmspace)
@@ -228,6 +237,7 @@ static int set_up(void **state)
     memset(&fake, 0, sizeof(fake));
     fake.failing = NO_CALL;
     fake.next = FIRST_HANDLE;
+    fake.isa = FTL_ISA_ZBA | FTL_ISA_ZBB;
     memset(archive, 0, sizeof(archive));
     archive_used = 0;
     add_file("bin/web.manifest", "name = web\nisolation = user\ngrants = console net\n"
@@ -492,6 +502,35 @@ static void spawn_starts_the_program_of_the_isolation(void **state)
     assert_memory_equal(archive + fake.load_offset, "sandboxed program", fake.load_size);
 }
 
+static void check_sandboxed(const char *name, uint32_t isa, const char *program)
+{
+    ftl_handle_t process;
+    assert_int_equal(ftl_bootimage_open(&image, VMO), FTL_OK); /* nothing opened before */
+    fake.isa = isa;
+    assert_int_equal(spawn(name, FTL_ISOLATION_SANDBOX, &process, NULL), FTL_OK);
+    assert_memory_equal(archive + fake.load_offset, program, fake.load_size);
+    for (size_t i = 0; i < FTL_BOOTIMAGE_PROGRAMS; i++) {
+        if (image.programs[i].program != NULL) {
+            ftl_program_close(image.programs[i].program);
+            image.programs[i].program = NULL;
+        }
+    }
+}
+
+static void spawn_takes_the_best_program_that_all_harts_can_run(void **state)
+{
+    (void)state;
+    add_file("bin/web.sandbox-no-zba", "for any hart");
+    add_file("bin/old.manifest", "");
+    add_file("bin/old.sandbox-no-zba", "for any hart");
+    check_sandboxed("web", FTL_ISA_ZBA | FTL_ISA_ZBB, "sandboxed program");
+    check_sandboxed("web", FTL_ISA_ZBA, "for any hart");
+    check_sandboxed("web", FTL_ISA_ZBB, "for any hart");
+    check_sandboxed("web", 0, "for any hart");
+    check_sandboxed("old", FTL_ISA_ZBA | FTL_ISA_ZBB, "for any hart");
+    check_sandboxed("bare", 0, "?"); /* there is no other; loading it says what it needs */
+}
+
 static void spawn_opens_a_program_once_and_keeps_so_many_open(void **state)
 {
     (void)state;
@@ -595,6 +634,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(isolation_names_go_both_ways, set_up, tear_down),
         cmocka_unit_test_setup_teardown(spawn_starts_the_program_of_the_isolation, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(spawn_takes_the_best_program_that_all_harts_can_run, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(spawn_opens_a_program_once_and_keeps_so_many_open, set_up,
                                         tear_down),

@@ -4,17 +4,13 @@
 #include <ftl/load.h>
 #include <ftl/process.h>
 #include <ftl/spawn.h>
+#include <ftl/system.h>
 #include <ftl/vmspace.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "app.h"
 #include "kernel/bootimage.h"
-
-static const char *const program_suffixes[] = {
-    [FTL_ISOLATION_SANDBOX] = ".sandbox",
-    [FTL_ISOLATION_USER] = ".user",
-};
 
 /* A process in the making, and what it will find in its environment. */
 struct making {
@@ -51,24 +47,38 @@ static void keep_open(struct ftl_bootimage *image, const struct ftl_app *app,
     slot->program = program;
 }
 
+/* Finds the best of the app's programs for these harts. */
 static ftl_status_t find_program(const struct ftl_bootimage *image, const struct ftl_app *app,
                                  ftl_isolation_t isolation, struct ftl_program_file *file)
 {
     struct bootimage archive = { image->data, image->size };
     struct bootimage_file found;
     char path[BOOTIMAGE_NAME_MAX];
+    const char *suffix;
+    uint32_t isa;
 
-    if (!ftl_app_path(path, sizeof(path), app->name, program_suffixes[isolation])) {
-        return FTL_ERR_NOT_FOUND;
+    ftl_status_t status = ftl_system_isa(&isa);
+    if (status != FTL_OK) {
+        return status;
     }
-    ftl_status_t status = bootimage_find(&archive, path, &found);
+    status = FTL_ERR_NOT_FOUND;
+    for (size_t i = 0; status == FTL_ERR_NOT_FOUND &&
+                       (suffix = bootimage_program_suffix(isolation, isa, i)) != NULL;
+         i++) {
+        if (ftl_app_path(path, sizeof(path), app->name, suffix)) {
+            status = bootimage_find(&archive, path, &found);
+        }
+    }
+    if (status != FTL_OK) {
+        return status;
+    }
     *file = (struct ftl_program_file){
         .vmo = image->vmo,
         .offset = found.offset,
         .data = (const char *)image->data + found.offset,
         .size = found.size,
     };
-    return status;
+    return FTL_OK;
 }
 
 /* Finds the app's program, opened. */

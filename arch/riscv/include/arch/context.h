@@ -68,6 +68,8 @@ static inline vaddr_t context_words_address(const struct context *context)
 /* The rest of the next two, for a context that has used the FPU. */
 void context_load_fpu(struct context *context);
 void context_store_fpu(struct context *context);
+/* Boot: behaves as on harts that do not track whether FP registers are dirty. */
+void context_fpu_always_dirty(void);
 
 /* Makes the context the one to resume on this hart: FP registers, and where entry.S saves to. */
 static inline void context_activate(struct context *context)

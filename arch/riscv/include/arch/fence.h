@@ -6,6 +6,7 @@
 #define ARCH_FENCE_H
 
 #include "arch/csr.h"
+#include "arch/errata.h"
 #include "kernel/types.h"
 
 static inline uint64_t satp_read(void)
@@ -29,14 +30,22 @@ static inline void sfence_asid(uint64_t asid)
     __asm__ volatile("sfence.vma zero, %0" : : "r"(asid) : "memory");
 }
 
-/* Those of one page, whatever the ASID. */
+/* Those of one page, whatever the ASID; more where a core cannot do just that. */
 static inline void sfence_page(vaddr_t va)
 {
+    if (__builtin_expect(errata.sfence_by_address_fails, 0)) {
+        sfence_all();
+        return;
+    }
     __asm__ volatile("sfence.vma %0" : : "r"(va) : "memory");
 }
 
 static inline void sfence_page_asid(vaddr_t va, uint64_t asid)
 {
+    if (__builtin_expect(errata.sfence_by_address_fails, 0)) {
+        sfence_asid(asid);
+        return;
+    }
     __asm__ volatile("sfence.vma %0, %1" : : "r"(va), "r"(asid) : "memory");
 }
 

@@ -1,0 +1,2 @@
+/* The target's. */
+#include "arch/riscv/include/arch/errata.h"

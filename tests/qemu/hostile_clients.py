@@ -3,9 +3,12 @@ afterwards, and keeps nothing of them."""
 import itertools
 import re
 
+from guest import network
+
 ROUNDS = 200
-LINE = re.compile(r"^(\w+): (?:nobody provides it|well; (\d+) calls done, (\d+) refused, (\d+) connections lost)$", re.M)
-ATTACKED = {"echo", "echo_stats", "names"}
+LINE = re.compile(r"^(\w+): (?:nobody provides it|well; (\d+) calls done, (\d+) refused, (\d+) connections lost)$",
+                  re.M)
+ATTACKED = {"echo", "echo_stats", "names", "nic", "socket"}
 
 
 def holdings(guest):
@@ -35,7 +38,7 @@ def attack(guest, client, rounds):
 
 def test_boots(boot):
     for server, client in itertools.product(("user", "sandbox"), repeat=2):
-        with boot(append=f"ftl.isolation.echo_server={server} ftl.isolation.init={server}") as guest:
+        with boot(append=f"ftl.isolation.echo_server={server} ftl.isolation.init={server}", extra=network()) as guest:
             guest.wait_prompt()
             attack(guest, client, 50)  # what is made once is made
             before = settled(guest)

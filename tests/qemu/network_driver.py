@@ -3,14 +3,11 @@ harm nobody; when it is killed it is started again, and nothing is lost but its 
 import itertools
 import re
 
+from drivers import kills_are_survived, pid_of
 from guest import network
 
 DRIVER = "virtio_net"
 KILLS = 6
-
-
-def pid_of(guest, name):
-    return re.search(rf"^ +(\d+) {name} ", guest.run("ps"), re.M)[1]
 
 
 def frames_come_and_go(guest):
@@ -35,27 +32,6 @@ def it_has_no_more_than_its_device(guest, isolation):
     assert kinds == wanted, (isolation, kinds)
 
 
-def memory_of(guest):
-    return int(re.search(r"^free +(\d+) KiB", guest.run("mem"), re.M)[1])
-
-
-def kills_are_survived(guest):
-    guest.run_background("nictest stay &", "attached\n")
-    memory = []
-    for _ in range(KILLS):
-        pid = pid_of(guest, DRIVER)
-        output = guest.run(f"kill {pid}")
-        said = rf"init: {DRIVER} \(pid {pid}\) was killed \(status 137\); starting it again\r?\n"
-        missing = [text for text in (said, r"attached\r?\n") if not re.search(text, output)]
-        if missing:
-            guest.expect("".join(rf"(?=(?s:.*?){text})" for text in missing) + r"(?s:.*)\n", timeout=60)
-        assert re.search(r"virtio,mmio +8 running +virtio_net", guest.run("devices"))
-        memory.append(memory_of(guest))
-    guest.run("kill %1; wait")
-    assert guest.run("nictest arp 10") == "10 answers\n"
-    assert memory[-1] >= memory[1], f"free memory after kills: {memory}"
-
-
 def test_boots(boot):
     for isolation, legacy in itertools.product(("sandbox", "user"), (False, True)):
         client = "user" if legacy else "sandbox"
@@ -66,4 +42,5 @@ def test_boots(boot):
             frames_come_and_go(guest)
             it_has_no_more_than_its_device(guest, isolation)
             hostile_clients_harm_nobody(guest)
-            kills_are_survived(guest)
+            kills_are_survived(guest, DRIVER, "nictest stay", "attached", KILLS)
+            assert guest.run("nictest arp 10") == "10 answers\n"

@@ -5,6 +5,7 @@
 #include <ftl/protocols/names.h>
 #include <ftl/protocols/service.h>
 #include <ftl/server.h>
+#include <stdio.h>
 #include <string.h>
 
 /* init is the one client of this little server: it brings those of the real ones. */
@@ -107,9 +108,10 @@ ftl_status_t ftl_service_run(struct ftl_server *server)
     return status;
 }
 
-ftl_status_t ftl_service_connect(const struct ftl_protocol *protocol, ftl_handle_t *channel)
+/* Connects to what has this name for init. */
+static ftl_status_t connect_to(const char *name, ftl_handle_t *channel)
 {
-    struct names_connect_request request = { .protocol = protocol->name };
+    struct names_connect_request request = { .protocol = name };
     struct names_buffer buffer;
     ftl_handle_t names = ftl_environ_find(ftl_environ(), "names");
     if (names == FTL_HANDLE_INVALID) {
@@ -125,6 +127,22 @@ ftl_status_t ftl_service_connect(const struct ftl_protocol *protocol, ftl_handle
         ftl_ipc_drop(channel);
     }
     return status;
+}
+
+ftl_status_t ftl_service_connect(const struct ftl_protocol *protocol, ftl_handle_t *channel)
+{
+    return connect_to(protocol->name, channel);
+}
+
+ftl_status_t ftl_service_connect_device(const struct ftl_protocol *protocol, size_t index,
+                                        ftl_handle_t *channel)
+{
+    char name[FTL_NAME_MAX];
+    int length = snprintf(name, sizeof(name), "%s:%zu", protocol->name, index);
+    if (length < 0 || (size_t)length >= sizeof(name)) {
+        return FTL_ERR_NOT_FOUND;
+    }
+    return connect_to(name, channel);
 }
 
 ftl_status_t ftl_service_names_for(ftl_handle_t starter, const struct ftl_app *app,

@@ -79,6 +79,10 @@ void ftl_service_close(struct ftl_server *init, struct ftl_server *server);
  */
 ftl_status_t ftl_service_connect(const struct ftl_protocol *protocol, ftl_handle_t *channel);
 
+/* The same for the device number `index`, from 0, of those whose drivers provide the protocol. */
+ftl_status_t ftl_service_connect_device(const struct ftl_protocol *protocol, size_t index,
+                                        ftl_handle_t *channel);
+
 /*
  * For those who start apps: a connection to the name service for the app, to be granted as `names`;
  * FTL_HANDLE_INVALID when its manifest asks for none. `starter` is the caller's own connection.

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../virtio/calls.h"
 #include "../virtio/driver.h"
 
 /* Features (5.2.3). */
@@ -43,9 +44,7 @@ struct slot_memory {
 
 /* A call that was not answered yet. */
 struct request {
-    struct request *next;
-    struct ftl_client *client; /* NULL: it has gone */
-    uint64_t transaction;
+    struct virtio_call call; /* first */
     enum request_type type;
     uint64_t sector;
     uint32_t size;       /* bytes of data */
@@ -61,8 +60,7 @@ static struct {
     uint64_t slots_address;
     const struct ftl_device_memory *buffers;
     struct request *taken[SLOTS]; /* the request that has the slot */
-    struct request *first;        /* of those that wait for one */
-    struct request **last;
+    struct virtio_calls waiting;  /* requests that wait for one */
     uint64_t sectors;
 } disk;
 
@@ -81,17 +79,17 @@ static uint16_t call_of(enum request_type type)
 static void finish(struct request *request, ftl_status_t status)
 {
     struct block_buffer buffer;
-    if (request->client != NULL) {
-        ftl_handle_t channel = request->client->source.handle;
+    if (request->call.client != NULL) {
+        ftl_handle_t channel = request->call.client->source.handle;
         if (status != FTL_OK) {
-            ftl_ipc_refuse(channel, request->transaction, &block_protocol, call_of(request->type),
-                           status);
+            ftl_ipc_refuse(channel, request->call.transaction, &block_protocol,
+                           call_of(request->type), status);
         } else if (request->type == TYPE_READ) {
-            block_read_answer(channel, request->transaction, &buffer);
+            block_read_answer(channel, request->call.transaction, &buffer);
         } else if (request->type == TYPE_WRITE) {
-            block_write_answer(channel, request->transaction, &buffer);
+            block_write_answer(channel, request->call.transaction, &buffer);
         } else {
-            block_flush_answer(channel, request->transaction, &buffer);
+            block_flush_answer(channel, request->call.transaction, &buffer);
         }
     }
     ftl_ipc_drop(&request->memory);
@@ -131,14 +129,12 @@ static char *buffer_of(const struct request *request)
 static void start_waiting(void)
 {
     uint16_t before = disk.queue.available_index;
-    for (uint32_t slot = 0; slot < SLOTS && disk.first != NULL; slot++) {
-        struct request *request = disk.first;
+    for (uint32_t slot = 0; slot < SLOTS && disk.waiting.first != NULL; slot++) {
         ftl_status_t status = FTL_OK;
         if (disk.taken[slot] != NULL) {
             continue;
         }
-        disk.first = request->next;
-        disk.last = disk.first == NULL ? &disk.first : disk.last;
+        struct request *request = (struct request *)(void *)virtio_calls_take(&disk.waiting);
         request->slot = slot;
         if (request->type == TYPE_WRITE) {
             status =
@@ -199,11 +195,7 @@ static ftl_status_t add_request(struct ftl_client *client, const struct request 
         return FTL_ERR_NO_MEMORY;
     }
     *request = *content;
-    request->client = client;
-    request->transaction = client->transaction;
-    request->next = NULL;
-    *disk.last = request;
-    disk.last = &request->next;
+    virtio_calls_add(&disk.waiting, &request->call, client);
     start_waiting();
     return FTL_IPC_LATER;
 }
@@ -284,13 +276,10 @@ static ftl_status_t info(void *context, struct block_info_reply *reply)
 /* Its requests go on, and their results go nowhere. */
 static void client_gone(struct ftl_client *client)
 {
-    for (struct request *request = disk.first; request != NULL; request = request->next) {
-        request->client = request->client == client ? NULL : request->client;
-    }
+    virtio_calls_forget(&disk.waiting, client);
     for (uint32_t slot = 0; slot < SLOTS; slot++) {
-        struct request *request = disk.taken[slot];
-        if (request != NULL && request->client == client) {
-            request->client = NULL;
+        if (disk.taken[slot] != NULL) {
+            virtio_call_forget(&disk.taken[slot]->call, client);
         }
     }
 }
@@ -302,7 +291,7 @@ static ftl_status_t open_disk(struct virtio_driver *driver, const char **step)
     uint8_t capacity[CAPACITY_SIZE];
     const struct ftl_device_memory *memory = &driver->device.memory[0];
     size_t slots = VIRTIO_QUEUE_SIZE(QUEUE_ENTRIES);
-    disk.last = &disk.first;
+    virtio_calls_init(&disk.waiting);
     disk.slots = (struct slot_memory *)(void *)(memory->data + slots);
     disk.slots_address = memory->address + slots;
     disk.buffers = &driver->device.memory[1];

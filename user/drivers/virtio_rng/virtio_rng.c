@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../virtio/calls.h"
 #include "../virtio/driver.h"
 
 #define QUEUE_ENTRIES 8u
@@ -14,9 +15,7 @@
 
 /* A call that was not answered yet. */
 struct request {
-    struct request *next;
-    struct ftl_client *client; /* NULL: it has gone */
-    uint64_t transaction;
+    struct virtio_call call; /* first */
     uint32_t size;
     uint32_t have;
     char data[ANSWER_MAX];
@@ -26,9 +25,8 @@ static struct {
     struct virtio_driver driver;
     struct virtio_queue queue;
     const struct ftl_device_memory *memory;
-    size_t buffer; /* where it lies in the memory */
-    struct request *first;
-    struct request **last;
+    size_t buffer;               /* where it lies in the memory */
+    struct virtio_calls waiting; /* the device is at work for the first */
 } rng;
 
 /* Asks for what the first caller still needs. */
@@ -38,9 +36,10 @@ static void ask(void)
         .address = rng.memory->address + rng.buffer,
         .device_writes = true,
     };
-    if (rng.first != NULL && rng.queue.chains == 0) {
-        piece.size = rng.first->size - rng.first->have;
-        virtio_queue_add(&rng.queue, &piece, 1, rng.first);
+    struct request *request = (struct request *)(void *)rng.waiting.first;
+    if (request != NULL && rng.queue.chains == 0) {
+        piece.size = request->size - request->have;
+        virtio_queue_add(&rng.queue, &piece, 1, request);
         virtio_queue_notify(&rng.queue);
     }
 }
@@ -49,8 +48,9 @@ static void answer(struct request *request)
 {
     struct entropy_buffer buffer;
     struct entropy_read_reply reply = { .data = request->data, .data_size = request->size };
-    if (request->client != NULL) {
-        entropy_read_answer(request->client->source.handle, request->transaction, &reply, &buffer);
+    if (request->call.client != NULL) {
+        entropy_read_answer(request->call.client->source.handle, request->call.transaction, &reply,
+                            &buffer);
     }
     explicit_bzero(&buffer, sizeof(buffer));
 }
@@ -66,8 +66,7 @@ static void deliver(struct request *request, uint32_t written)
         return;
     }
     answer(request);
-    rng.first = request->next;
-    rng.last = rng.first == NULL ? &rng.first : rng.last;
+    virtio_calls_take(&rng.waiting);
     explicit_bzero(request, sizeof(*request));
     free(request);
 }
@@ -90,7 +89,6 @@ static void work(struct virtio_driver *driver)
 static ftl_status_t read_random(void *context, struct entropy_read_request *call,
                                 struct entropy_read_reply *reply)
 {
-    struct ftl_client *client = context;
     (void)reply;
     if (call->size == 0 || call->size > ANSWER_MAX) {
         return FTL_ERR_INVALID_ARGUMENT;
@@ -99,27 +97,22 @@ static ftl_status_t read_random(void *context, struct entropy_read_request *call
     if (request == NULL) {
         return FTL_ERR_NO_MEMORY;
     }
-    request->client = client;
-    request->transaction = client->transaction;
     request->size = call->size;
-    *rng.last = request;
-    rng.last = &request->next;
+    virtio_calls_add(&rng.waiting, &request->call, context);
     ask();
     return FTL_IPC_LATER;
 }
 
 static void client_gone(struct ftl_client *client)
 {
-    for (struct request *request = rng.first; request != NULL; request = request->next) {
-        request->client = request->client == client ? NULL : request->client;
-    }
+    virtio_calls_forget(&rng.waiting, client);
 }
 
 static ftl_status_t open_rng(struct virtio_driver *driver, const char **step)
 {
     rng.memory = &driver->device.memory[0];
     rng.buffer = VIRTIO_QUEUE_SIZE(QUEUE_ENTRIES);
-    rng.last = &rng.first;
+    virtio_calls_init(&rng.waiting);
     if (rng.memory->size < rng.buffer + ANSWER_MAX) {
         return FTL_ERR_NO_MEMORY;
     }

@@ -13,7 +13,8 @@ KILLS = 6
 def frames_come_and_go(guest):
     assert guest.run("nictest info").startswith("address 52:54:00:12:34:56, link up, mtu 1500\n")
     assert guest.run("nictest arp 300") == "300 answers\n"
-    received, sent, dropped = re.search(r"received (\d+), sent (\d+), dropped (\d+)", guest.run("nictest info")).groups()
+    counters = re.search(r"received (\d+), sent (\d+), dropped (\d+)", guest.run("nictest info"))
+    received, sent, dropped = counters.groups()
     assert int(received) >= 300 and int(sent) >= 299 and dropped == "0", (received, sent, dropped)
 
 

@@ -1,8 +1,8 @@
 /*
  * Stands between OpenSBI and the kernel for tests/qemu/entry.py: takes the kernel's image and the device tree from
- * where QEMU put them to where the test wants them, fills all registers with what the boot protocol leaves open, and enters
- * the kernel, on request with all harts at once. The test writes the parameters at the end, and QEMU loads the stub
- * where it would load a kernel; so it relies on nothing but pc, a0 and a1.
+ * where QEMU put them to where the test wants them, fills all registers with what the boot protocol leaves open, and
+ * enters the kernel, on request with all harts at once. The test writes the parameters at the end, and QEMU loads the
+ * stub where it would load a kernel; so it relies on nothing but pc, a0 and a1.
  */
     .text
     .global _start

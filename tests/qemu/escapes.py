@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import struct
 import subprocess
 import sys
 import tarfile
@@ -44,6 +45,15 @@ IN_C = {
     "hostile_mappings": ("",) * 2,
     "hostile_loading": ("",) * 2,
     "changing_arguments": ("",) * 2,
+}
+
+# Programs relocate themselves (user/lib/crt/start.c), so that a relocation is a store like any other. What one in the
+# file has changed, relative to the image, and what the program ends with.
+RELOCATIONS = {
+    "relocation_of_code": (0x1000, "stopped store page fault"),
+    "relocation_of_the_gate": (0, "stopped store page fault"),
+    "relocation_in_the_next_window": (1 << 32, "stopped store outside the sandbox"),
+    "relocation_in_the_kernel": (-(1 << 38), "stopped store outside the sandbox"),
 }
 
 
@@ -102,6 +112,24 @@ def make_programs(build_dir, directory, sources=("refused.S", "contained.S")):
                         "-Wall", "-Wextra", "-Werror", os.path.join(ESCAPES, "escape.c"), "-o", in_c[flavour]],
                        check=True)
     return made, in_c
+
+
+def make_relocations(build_dir, directory):
+    """A program with its first relocation changed, for each place. Returns [name, outcome, path] of each."""
+    good = os.path.join(directory, "relocated")
+    subprocess.run([os.path.join(build_dir, "bin", "ftl-cc"), "--isolation=sandbox", "-x", "c", "-", "-o", good],
+                   input="int main(void) { return 0; }\n", text=True, check=True)
+    output = subprocess.run(["llvm-readelf-19", "-SW", good], check=True, text=True, stdout=subprocess.PIPE).stdout
+    offset = int(re.search(r"\] \.rela\.dyn +RELA +\w+ +(\w+)", output)[1], 16)
+    made = []
+    for name, (where, outcome) in RELOCATIONS.items():
+        with open(good, "rb") as file:
+            data = bytearray(file.read())
+        struct.pack_into("<q", data, offset, where)
+        with open(os.path.join(directory, name), "wb") as file:
+            file.write(data)
+        made.append((name, outcome, os.path.join(directory, name)))
+    return made
 
 
 def make_image(build_dir, path, programs):
@@ -191,6 +219,7 @@ def test_boots(boot):
     build_dir = boot.args[0]
     with tempfile.TemporaryDirectory() as directory:
         made, in_c = make_programs(build_dir, directory)
+        made += make_relocations(build_dir, directory)
         image = os.path.join(directory, "boot.tar")
         make_image(build_dir, image, [(name, path) for name, _, path in made] +
                    [(f"escape_{flavour}", path) for flavour, path in in_c.items()])

@@ -432,8 +432,27 @@
     EXIT 0
 9:  EXIT 1
 
-/* Garbage in all registers that it may write, sp too, while timer interrupts come; see tests/qemu/escapes.py. */
+/*
+ * Garbage in all registers that it may write, sp too, while timer interrupts come; see tests/qemu/gate_stress.py. First
+ * what looks like addresses, then, for the calls, random numbers; sp is forced into the window, where nothing is mapped
+ * at nearly all addresses.
+ */
 //! garbage: exits 0
+    .macro RANDOM_REGISTERS
+    lla t2, 1f
+    ld t0, 8(t2)
+    li t1, 6364136223846793005
+    .irp register, ra,sp,t2,s0,s1,s2,s3,s4,s5,s6,s7,s9,s10,a0,a1,a2,a3,a4,a5,a6,a7,t3,t4,t5,t6
+    mul t0, t0, t1
+    addi t0, t0, 1231
+    rori \register, t0, 29             /* the low bits of a product are the least random ones */
+    fmv.d.x f1, t0
+    .endr
+    lla t1, 1f
+    sd t0, 8(t1)
+    mv t1, t0
+    GUARD sp
+    .endm
     lla a0, 1f
     li a1, 2000                         /* rounds of 100 garbage computations and a call */
     sd a1, 0(a0)
@@ -474,6 +493,10 @@
     mv sp, gp                           /* a call with a stack that is none */
     GATE FTL_CALL_SYSTEM_NULL
     mv sp, gp
+    GATE FTL_CALL_THREAD_YIELD
+    RANDOM_REGISTERS
+    GATE FTL_CALL_SYSTEM_NULL
+    RANDOM_REGISTERS
     GATE FTL_CALL_THREAD_YIELD
     lla sp, 4f
     lla a0, 1f

@@ -117,7 +117,8 @@ def qemu_options(arguments):
     for number, path in enumerate(arguments.disk):
         extra += disk(path, number)
     return {"smp": arguments.smp, "memory": arguments.mem, "append": arguments.append, "icount": arguments.icount,
-            "cpu": arguments.cpu, "machine": arguments.machine, "boot_image": image_name(arguments), "extra": extra}
+            "cpu": arguments.cpu, "machine": arguments.machine, "legacy": arguments.legacy,
+            "boot_image": image_name(arguments), "extra": extra}
 
 
 def run_interactive(arguments):

@@ -38,9 +38,11 @@ def main():
             os.read(0, 1)
         elif word == "echo":
             put(rest + "\n")
+        elif word == "options":
+            put(" ".join(sys.argv[1:]) + "\n")
         elif word == "unended":
             put("no newline here")
-        status = {"echo": 0, "unended": 0, "false": 1}.get(word, 127)
+        status = {"echo": 0, "options": 0, "unended": 0, "false": 1}.get(word, 127)
 
 
 if __name__ == "__main__":

@@ -66,12 +66,28 @@ class RunTest(unittest.TestCase):
         for words, text in ((["--smp", "0"], "'0' is not a number of harts"),
                             (["--mem", "lots"], "'lots' is not a size"),
                             (["--timeout", "-1"], "is not a number of seconds|expected one argument"),
+                            (["--net", "80"], "'80' is not a pair of ports"),
+                            (["--net", "0:80"], "'0:80' is not a pair of ports"),
+                            (["--disk", "/nowhere"], "cannot read '/nowhere'"),
                             (["--exec", "echo 'x"], "unclosed '"), (["--exec", " ; "], "no command"),
                             (["--nonsense"], "--nonsense"), (["--gdb", "--exec", "x"], "exclude")):
             with self.subTest(words=words):
                 result = self.run_script(*words)
                 self.assertEqual(result.returncode, 2)
                 self.assertRegex(result.stderr, text)
+
+    def test_devices_are_added(self):
+        self.assertNotIn("virtio-", self.run_script("--exec", "options").stdout.replace("virtio-mmio", ""))
+        output = self.run_script("--net", "--exec", "options").stdout
+        self.assertIn("-netdev user,id=net0,hostfwd=tcp:127.0.0.1:8080-:80 -device virtio-net-device", output)
+        self.assertIn("virtio-mmio.force-legacy=off", output)
+        output = self.run_script("--net", "1:2", "3:4", "--legacy", "--exec", "options").stdout
+        self.assertIn("hostfwd=tcp:127.0.0.1:1-:2,hostfwd=tcp:127.0.0.1:3-:4 ", output)
+        self.assertNotIn("force-legacy", output)
+        disk = os.path.join(self.build, "a,b")
+        open(disk, "wb").close()
+        output = self.run_script("--disk", disk, "--disk", disk, "--exec", "options").stdout
+        self.assertIn(f"-drive file={self.build}/a,,b,format=raw,if=none,id=disk1 -device virtio-blk-device", output)
 
     def test_missing_image_is_said(self):
         os.remove(os.path.join(self.build, "boot.tar"))

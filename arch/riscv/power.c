@@ -21,9 +21,8 @@ void power_init(const struct boot_info *info)
 }
 
 /* What the machine comes to when it cannot be switched off or reset: nothing runs any more. */
-static _Noreturn void stand_still(const char *what)
+static _Noreturn void stand_still(void)
 {
-    log_line("power: the firmware cannot %s; halted", what);
     harts_halt_others();
     hart_halt();
 }
@@ -34,7 +33,8 @@ void power_off(uint8_t status)
         *test_device = status == 0 ? TEST_PASS : (uint32_t)status << 16 | TEST_FAIL;
     }
     sbi_system_reset(false);
-    stand_still("power off");
+    log_line("power: the firmware cannot power off; halted with status %u", status);
+    stand_still();
 }
 
 void power_reboot(void)
@@ -43,5 +43,6 @@ void power_reboot(void)
     if (test_device != NULL) {
         *test_device = TEST_RESET;
     }
-    stand_still("reboot");
+    log_line("power: the firmware cannot reboot; halted");
+    stand_still();
 }

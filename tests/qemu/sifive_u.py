@@ -3,7 +3,7 @@ UART is SiFive's, nothing can switch it off."""
 import re
 
 GUEST = {"machine": "sifive_u", "memory": "256M"}
-HALTED = "power: the firmware cannot power off; halted"
+HALTED = "power: the firmware cannot power off; halted with status 3"
 
 
 def test_boots(boot):
@@ -19,7 +19,7 @@ def test_boots(boot):
         guest.expect("looping forever")
         guest.send("\x03")
         guest.wait_prompt()
-        guest.send("shutdown\r")
+        guest.send("shutdown 3\r")
         guest.expect(re.escape(HALTED))
     with boot() as guest:
         guest.wait_prompt()

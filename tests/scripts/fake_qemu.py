@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Stands in for QEMU with FTL inside: a console on stdin and stdout with a shell of a few commands, and a line
-editor that draws the line anew at every key. The boot argument `die` ends it before the prompt."""
+editor that draws the line anew at every key. The boot argument `die` ends it before the prompt; with `stuck` it
+cannot be switched off."""
 import os
 import sys
 
@@ -29,6 +30,9 @@ def main():
     while True:
         word, _, rest = read_line().partition(" ")
         rest = rest.replace("$?", str(status))
+        if word == "shutdown" and "stuck" in sys.argv:
+            put(f"[ 1.000 h0] power: the firmware cannot power off; halted with status {rest or 0}\n")
+            word = "hang"
         if word == "shutdown":
             return int(rest or 0)
         if word == "panic":

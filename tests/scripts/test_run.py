@@ -42,6 +42,11 @@ class RunTest(unittest.TestCase):
         self.assertIn('\n"c;d"\n', output)
         self.assertIn("\ne\\;f\n", output)
 
+    def test_exec_ends_on_a_machine_that_cannot_be_switched_off(self):
+        result = self.run_script("--append", "stuck", "--timeout", "60", "--exec", "echo x; false")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("halted with status 1", result.stdout)
+
     def test_exec_of_shutdown_gives_its_status(self):
         self.assertEqual(self.run_script("--exec", "echo x; shutdown 5").returncode, 5)
         self.assertEqual(self.run_script("--exec", "shutdown").returncode, 0)

@@ -30,17 +30,53 @@ static void add_protocol(struct init *init, const char *app, const char *protoco
     service_init(&init->services[init->service_count++], init, app, protocol);
 }
 
-/* The boot image's list of services, after the shell. False: no memory. */
+#define START_WORD "ftl.start="
+
+/* The app that a boot argument `ftl.start=APP` names; NULL when it is another word. */
+static const char *app_to_start(const char *word)
+{
+    size_t prefix = strlen(START_WORD);
+    bool is_name = strncmp(word, START_WORD, prefix) == 0 && strlen(word + prefix) < FTL_NAME_MAX;
+    return is_name ? word + prefix : NULL;
+}
+
+/* The service of an app, which is made one if it provides nothing. */
+static struct service *service_of(struct init *init, const char *app)
+{
+    for (size_t i = 0; i < init->service_count; i++) {
+        if (strcmp(init->services[i].app, app) == 0) {
+            return &init->services[i];
+        }
+    }
+    service_init(&init->services[init->service_count], init, app, "");
+    return &init->services[init->service_count++];
+}
+
+/* Starts what the boot arguments name. */
+static void start_by_arguments(struct init *init)
+{
+    for (size_t i = 0; i < init->bootarg_count; i++) {
+        const char *app = app_to_start(init->bootargs[i]);
+        struct service *service = app != NULL ? service_of(init, app) : NULL;
+        if (service != NULL && service->state == SERVICE_NOT_STARTED) {
+            service_start(service);
+        }
+    }
+}
+
+/* The boot image's list of services, after the shell, and room for those that boot arguments name.
+ * False: no memory. */
 static bool list_services(struct init *init)
 {
     char protocol[FTL_NAME_MAX];
     char app[FTL_NAME_MAX];
     size_t position = 0;
     size_t count = 1;
+    size_t named = init->bootarg_count;
     while (ftl_app_next_service(&init->image, &position, protocol, app) == FTL_OK) {
         count++;
     }
-    init->services = calloc(count, sizeof(init->services[0]));
+    init->services = calloc(count + named, sizeof(init->services[0]));
     if (init->services == NULL) {
         return false;
     }
@@ -84,6 +120,7 @@ int main(int argc, char **argv)
         service_start(&init.services[0]);
         ftl_thread_yield(); /* the shell need not wait for what nobody has asked for */
         devices_start(&init);
+        start_by_arguments(&init);
         status = ftl_mainloop_run(&init.loop);
     }
     printf("init: cannot go on: %s\n", ftl_strerror(status));

@@ -107,7 +107,7 @@ static size_t make_args(const struct init *init, const char *name, const char *a
 }
 
 /* Handles that every service is offered. */
-#define OFFERS 6
+#define OFFERS 8
 
 /* Starts the app with the handles that its manifest asks for, and those of its device. */
 static ftl_status_t spawn(struct service *service, const struct ftl_app *app, ftl_handle_t names,
@@ -120,7 +120,9 @@ static ftl_status_t spawn(struct service *service, const struct ftl_app *app, ft
         { "console", init->console, FTL_RIGHTS_SAME },
         { "system", init->system, FTL_RIGHTS_SAME },
         { "clock", init->system, FTL_RIGHT_WRITE | FTL_RIGHT_TRANSFER }, /* may set it, no more */
+        { "statistics", init->system, FTL_RIGHT_READ | FTL_RIGHT_TRANSFER }, /* may only look */
         { "bootimage", init->image.vmo, FTL_RIGHTS_SAME },
+        { "files", init->image.vmo, FTL_RIGHT_READ | FTL_RIGHT_MAP | FTL_RIGHT_TRANSFER },
         { "names", names, FTL_RIGHTS_SAME },
         { "service", service->listen, FTL_RIGHTS_SAME },
     };

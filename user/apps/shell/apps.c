@@ -52,7 +52,9 @@ static bool start(struct shell *shell, const struct ftl_app *app, ftl_isolation_
     const struct ftl_spawn_handle offered[] = {
         { "console", shell->console, FTL_RIGHTS_SAME },
         { "system", shell->system, FTL_RIGHTS_SAME },
+        { "statistics", shell->system, FTL_RIGHT_READ | FTL_RIGHT_TRANSFER }, /* may only look */
         { "bootimage", shell->image.vmo, FTL_RIGHTS_SAME },
+        { "files", shell->image.vmo, FTL_RIGHT_READ | FTL_RIGHT_MAP | FTL_RIGHT_TRANSFER },
         { "names", names, FTL_RIGHTS_SAME },
     };
     const struct ftl_spawn_options options = {

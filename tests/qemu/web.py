@@ -1,4 +1,4 @@
-"""The web server on QEMU's user network, driven by real clients on the host: curl, ab, and clients that are malformed or
+"""The web server on QEMU's user network, driven by real clients on the host: curl, ab, clients that are malformed, or
 slow; with driver, network stack and server in all of the isolations of MATRIX. What is killed under load is started
 again, and serves again."""
 import concurrent.futures
@@ -22,6 +22,7 @@ MATRIX = {
 REQUESTS = 1000
 CONCURRENT = 100
 TIME_LIMIT = 60
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def free_port():
@@ -47,7 +48,8 @@ class Web:
         """The status, the headers (names in lower case) and the body."""
         head, body = self.curl("-i", *words, self.url + path).split(b"\r\n\r\n", 1)
         first, *lines = head.decode().split("\r\n")
-        return int(first.split()[1]), {key.lower(): value for key, value in (line.split(": ", 1) for line in lines)}, body
+        headers = dict(line.split(": ", 1) for line in lines)
+        return int(first.split()[1]), {key.lower(): value for key, value in headers.items()}, body
 
     def raw(self, data, pieces=1):
         """Sends bytes as they are, and returns all that comes back until the server closes."""
@@ -106,7 +108,7 @@ def connections_are_kept(web):
     output = web.curl("-o", "/dev/null", "-w", "%{http_code} %{num_connects}\n", f"{web.url}/?[1-{REQUESTS}]").decode()
     lines = [line for line in output.split("\n") if re.fullmatch(r"\d{3} \d+", line)]
     assert lines == ["200 1"] + ["200 0"] * (REQUESTS - 1), f"{len(lines)}: {set(lines)}"
-    answer = web.raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 20 + b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = web.raw(REQUEST * 20 + b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert answer.count(b"HTTP/1.1 200 OK") == 21, "pipelined requests"
 
 
@@ -123,11 +125,8 @@ def read_answer(client):
     return body
 
 
-REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
 def connect_many(web, count):
-    """QEMU lets one connection wait to be accepted, and the host drops more: so each is made when the one before was."""
+    """One after the other: QEMU lets one connection wait to be accepted, and the host drops more."""
     clients = []
     for _ in range(count):
         client = socket.create_connection(("127.0.0.1", web.port), TIME_LIMIT * timeout_scale())
@@ -197,8 +196,8 @@ def kills_are_survived(guest, web):
     """Each server in turn, while clients ask for pages."""
     for name in SERVERS:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            load = [pool.submit(subprocess.run, ["ab", "-q", "-r", "-k", "-s", "5", "-t", "3", "-c", "1", f"{web.url}/"],
-                                capture_output=True, check=False) for _ in range(3)]
+            command = ["ab", "-q", "-r", "-k", "-s", "5", "-t", "3", "-c", "1", f"{web.url}/"]
+            load = [pool.submit(subprocess.run, command, capture_output=True, check=False) for _ in range(3)]
             pid = re.search(rf"^ +(\d+) {name} ", guest.run("ps"), re.M)[1]
             guest.run(f"kill {pid}")
             assert web.wait(), name

@@ -5,10 +5,13 @@
  * that the peer has been offered is no larger than what is free there.
  */
 #include <lwip/priv/tcp_priv.h>
+#include <lwip/prot/ip4.h>
+#include <lwip/prot/tcp.h>
 #include <lwip/sys.h>
 #include <lwip/tcp.h>
 
 #include "socket.h"
+#include "tcpip_hooks.h"
 
 #define POLL_INTERVAL    2     /* half seconds */
 #define LINGER_DEFAULT   60000 /* ms that a closed socket may take to send what is left */
@@ -74,6 +77,46 @@ static void give_up(struct socket *socket)
 {
     abort_connection(socket);
     lose(socket, FTL_ERR_BAD_FORMAT);
+}
+
+/* ---- Ports that are used again ---- */
+
+/* The connection between these ends that has ended and is remembered yet; NULL: none. */
+static struct tcp_pcb *find_remembered(const struct ip_hdr *ip, const struct tcp_hdr *tcp)
+{
+    struct tcp_pcb *pcb = tcp_tw_pcbs;
+    while (pcb != NULL &&
+           (pcb->remote_port != lwip_ntohs(tcp->src) || pcb->local_port != lwip_ntohs(tcp->dest) ||
+            !IP_IS_V4_VAL(pcb->remote_ip) || ip_2_ip4(&pcb->remote_ip)->addr != ip->src.addr ||
+            ip_2_ip4(&pcb->local_ip)->addr != ip->dest.addr)) {
+        pcb = pcb->next;
+    }
+    return pcb;
+}
+
+/*
+ * A client that begins a new connection from a port that it has used a moment ago, with a higher
+ * sequence number, has that one forgotten (RFC 1122, 4.2.2.13). lwIP would not answer it for two
+ * minutes.
+ */
+int tcpip_ip4_input(struct pbuf *packet)
+{
+    const struct ip_hdr *ip = packet->payload;
+    if (packet->len < IP_HLEN || IPH_PROTO(ip) != IP_PROTO_TCP ||
+        packet->len < IPH_HL_BYTES(ip) + TCP_HLEN) {
+        return 0;
+    }
+    const struct tcp_hdr *tcp = (const void *)((const char *)ip + IPH_HL_BYTES(ip));
+    if ((TCPH_FLAGS(tcp) & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN) {
+        return 0;
+    }
+    struct tcp_pcb *pcb = find_remembered(ip, tcp);
+    if (pcb != NULL && pcb->callback_arg == NULL &&
+        TCP_SEQ_GT(lwip_ntohl(tcp->seqno), pcb->rcv_nxt)) {
+        tcp_pcb_remove(&tcp_tw_pcbs, pcb);
+        tcp_free(pcb);
+    }
+    return 0;
 }
 
 /* ---- Sending ---- */

@@ -62,6 +62,10 @@
 #define LWIP_TCP_KEEPALIVE         1
 #define LWIP_TCP_SACK_OUT          0
 
+/* A port can be used again before the connection that it had before is forgotten: see tcp.c. */
+#define LWIP_HOOK_FILENAME                 "tcpip_hooks.h"
+#define LWIP_HOOK_IP4_INPUT(packet, netif) tcpip_ip4_input(packet)
+
 /* Memory. */
 #define MEM_ALIGNMENT           8
 #define MEM_SIZE                (4 * 1024 * 1024)

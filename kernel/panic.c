@@ -14,6 +14,7 @@
 
 #define PANIC_EXIT_STATUS 101
 #define BACKTRACE_MAX     32
+#define FILE_NAME_SIZE    64
 
 void harts_halt_others(void)
 {
@@ -36,9 +37,13 @@ static void log_backtrace(const struct panic_registers *registers)
          */
         size_t back = i > 0 || registers->called ? 1 : 0;
         size_t offset;
+        char file[FILE_NAME_SIZE];
+        uint32_t line;
         const char *name = symbols_find(addresses[i] - back, &offset);
         if (name == NULL) {
             log_line("  %#lx", addresses[i]);
+        } else if (symbols_line(addresses[i] - back, file, sizeof(file), &line)) {
+            log_line("  %#lx %s+%#zx (%s:%u)", addresses[i], name, offset + back, file, line);
         } else {
             log_line("  %#lx %s+%#zx", addresses[i], name, offset + back);
         }

@@ -3,6 +3,10 @@
  */
 #include "kernel/symbols.h"
 
+#include "kernel/elf_lines.h"
+
+#include <string.h>
+
 /*
  * `count` functions, ascending. words[] has their offsets from base, then the offsets of their
  * names in the names, then the names, each with a NUL. `size` bytes from base on are text.
@@ -37,4 +41,21 @@ const char *symbols_find(vaddr_t address, size_t *offset)
     *offset = (size_t)(distance - table->words[low]);
     const char *names = (const char *)&table->words[2 * (size_t)table->count];
     return names + table->words[table->count + low];
+}
+
+/* The table of lines, in the form that programs have it in: see elf_lines.h. */
+extern const char symbols_lines[], symbols_lines_end[];
+
+static bool read_lines(void *context, uint64_t offset, void *buffer, size_t size)
+{
+    (void)context;
+    memcpy(buffer, symbols_lines + offset, size);
+    return true;
+}
+
+bool symbols_line(vaddr_t address, char *file, size_t size, uint32_t *line)
+{
+    const struct elf_image image = { .lines_size = (uint64_t)(symbols_lines_end - symbols_lines) };
+    const struct elf_reader reader = { .read = read_lines, .size = image.lines_size };
+    return elf_line(&reader, &image, address, file, size, line);
 }

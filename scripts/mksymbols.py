@@ -3,6 +3,7 @@
 
     mksymbols.py --empty -o symbols.S          the table of a first link
     mksymbols.py ftl.stage1.elf -o symbols.S   the table of that link's functions, for the final link
+    ... --lines FILE                           and of its source lines, which scripts/mklines.py made
     mksymbols.py ftl.elf --check symbols.S     fails unless the final link's functions are those of the table
 
 The table is in .rodata.symbols, which the linker script puts behind all text: its size changes no function's
@@ -35,8 +36,8 @@ def read_functions(nm, elf):
     return [(address, best[address][1]) for address in sorted(best)], end
 
 
-def format_table(functions, end):
-    """Returns the assembly text of the table; struct symbol_table in kernel/symbols.c has the same layout."""
+def format_table(functions, end, line_table):
+    """Returns the assembly text of the tables; struct symbol_table in kernel/symbols.c has the same layout."""
     base = functions[0][0] if functions else 0
     # Whole pages: functions in assembly may lack a size, and no text shares a page with anything else.
     size = -(-end // PAGE_SIZE) * PAGE_SIZE - base
@@ -55,7 +56,10 @@ def format_table(functions, end):
         lines.append(f"    .4byte {offset}")
         offset += len(name.encode()) + 1
     lines += [f'    .asciz "{name}"' for _, name in functions]
-    lines += ["    .size symbols_table, . - symbols_table", '    .section .note.GNU-stack, "", %progbits']
+    lines += ["    .size symbols_table, . - symbols_table"]
+    lines += ["    .globl symbols_lines, symbols_lines_end", "symbols_lines:"]
+    lines += [f'    .incbin "{line_table}"'] if line_table else []
+    lines += ["symbols_lines_end:", '    .section .note.GNU-stack, "", %progbits']
     return "\n".join(lines) + "\n"
 
 
@@ -64,6 +68,7 @@ def main():
     parser.add_argument("elf", nargs="?", help="the linked kernel")
     parser.add_argument("--empty", action="store_true", help="make a table without functions")
     parser.add_argument("--check", metavar="FILE", help="compare with this table instead of writing one")
+    parser.add_argument("--lines", metavar="FILE", help="a table of source lines to include")
     parser.add_argument("--nm", default="llvm-nm-19", help="nm program (default: %(default)s)")
     parser.add_argument("-o", "--output", help="assembly file to write")
     args = parser.parse_args()
@@ -73,7 +78,7 @@ def main():
     functions, end = ([], 0) if args.empty else read_functions(args.nm, args.elf)
     if not args.empty and not functions:
         sys.exit(f"mksymbols: {args.elf} has no functions")
-    text = format_table(functions, end)
+    text = format_table(functions, end, args.lines)
     if args.check:
         with open(args.check, encoding="ascii") as file:
             if file.read() != text:

@@ -64,10 +64,14 @@ add_custom_command(OUTPUT ${fixtures}/symbols.S
     COMMAND ${CMAKE_C_COMPILER} --target=riscv64-unknown-elf -c ${CMAKE_CURRENT_SOURCE_DIR}/data/symbols.s
         -o symbols.o
     COMMAND ${FTL_LLD} -Ttext=0x80001000 -e first symbols.o -o symbols.elf
-    COMMAND ${FTL_PYTHON} ${CMAKE_SOURCE_DIR}/scripts/mksymbols.py --nm ${FTL_NM} symbols.elf -o symbols.S
-    COMMAND ${FTL_PYTHON} ${CMAKE_SOURCE_DIR}/scripts/mksymbols.py --nm ${FTL_NM} symbols.elf --check symbols.S
+    COMMAND ${FTL_PYTHON} ${CMAKE_SOURCE_DIR}/scripts/mklines.py --dwarfdump ${FTL_DWARFDUMP} --root /src
+        symbols.elf -o symbols.lines
+    COMMAND ${FTL_PYTHON} ${CMAKE_SOURCE_DIR}/scripts/mksymbols.py --nm ${FTL_NM} symbols.elf
+        --lines ${fixtures}/symbols.lines -o symbols.S
+    COMMAND ${FTL_PYTHON} ${CMAKE_SOURCE_DIR}/scripts/mksymbols.py --nm ${FTL_NM} symbols.elf
+        --lines ${fixtures}/symbols.lines --check symbols.S
     WORKING_DIRECTORY ${fixtures}
-    DEPENDS data/symbols.s ${CMAKE_SOURCE_DIR}/scripts/mksymbols.py
+    DEPENDS data/symbols.s ${CMAKE_SOURCE_DIR}/scripts/mksymbols.py ${CMAKE_SOURCE_DIR}/scripts/mklines.py
     VERBATIM)
 
 add_custom_target(ftl_unit_fixtures DEPENDS ${dtbs} ${archives})

@@ -140,11 +140,11 @@ struct call_result sys_system_log(struct system *system, vaddr_t position, vaddr
 struct call_result sys_clock_set(struct system *system, nsec_t time)
 {
     (void)system;
-    nsec_t offset = time - time_now();
-    if (time < 0 || offset < 0) {
+    nsec_t now = time_now();
+    if (time < now) { /* before boot; also what is negative */
         return call_status(FTL_ERR_INVALID_ARGUMENT);
     }
-    __atomic_store_n(&system_clock_offset, offset, __ATOMIC_RELAXED);
+    __atomic_store_n(&system_clock_offset, time - now, __ATOMIC_RELAXED);
     return call_status(FTL_OK);
 }
 

@@ -10,6 +10,7 @@
 #include "arch/timer.h"
 
 #include "calls_table.gen.h"
+#include "ipc/channel.h"
 #include "ipc/trace.h"
 #include "kernel/console.h"
 #include "kernel/system.h"
@@ -86,6 +87,7 @@ static struct object *make_object(enum object_type type)
 
 static int set_up(void **state)
 {
+    struct channel end = { .peer = &end };
     (void)state;
     caller = core_process(FTL_ISOLATION_USER);
     memory = core_map(caller, 2 * PAGE_SIZE);
@@ -96,7 +98,7 @@ static int set_up(void **state)
     assert_non_null(sim_access(read_only, FTL_MAP_READ));
     assert_non_null(sim_access(memory, FTL_MAP_READ));
     assert_non_null(sim_access(memory + PAGE_SIZE, FTL_MAP_READ));
-    trace_note(FTL_TRACE_SEND, &(struct message){ 0 }, 0); /* something to read */
+    trace_note(FTL_TRACE_SEND, &end, &(struct message){ 0 }, 0); /* something to read */
     for (unsigned type = 0; type < OBJECT_TYPE_COUNT; type++) {
         objects[type] = make_object((enum object_type)type);
     }

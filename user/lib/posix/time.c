@@ -80,7 +80,9 @@ static ftl_status_t real_time(ftl_nsec_t *time)
     ftl_nsec_t offset = 0;
     ftl_clock_offset(&offset);
     ftl_status_t status = ftl_clock_get(time);
-    *time += offset;
+    if (__builtin_add_overflow(*time, offset, time)) {
+        *time = FTL_TIME_INFINITE;
+    }
     return status;
 }
 

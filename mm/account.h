@@ -15,6 +15,8 @@ struct account {
     uint64_t lent;  /* of `used`: limits of accounts made from this one; changed atomically */
     struct account *lender; /* a reference, or NULL; fixed */
     uint32_t refs;          /* of those made by account_create(); atomic */
+    uint32_t depth;         /* how many lenders there are, one above the other; fixed */
+    uint32_t windows; /* of sandboxes, held by this account and by those made from it; atomic */
 };
 
 /* An account of its own, with one reference: it outlives its process while objects are charged to
@@ -30,6 +32,18 @@ struct account *account_create_from(struct account *lender, uint64_t limit, ftl_
 
 struct account *account_get(struct account *account);
 void account_put(struct account *account);
+
+/*
+ * Windows of sandboxes, `total` of which there are: together with all accounts that are made from
+ * it, an account can hold all but ACCOUNT_WINDOWS_SPARED for each lender above it, so that each
+ * lender can start some more whatever those take to whom it lends. False: it has as many.
+ */
+#define ACCOUNT_WINDOWS_SPARED 4
+bool account_take_window(struct account *account, uint32_t total);
+void account_release_window(struct account *account);
+
+/* One that `from` holds goes to another account, which may be made from it. False: as above. */
+bool account_move_window(struct account *from, struct account *to, uint32_t total);
 
 static inline void account_init(struct account *account, uint64_t limit)
 {

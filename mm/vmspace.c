@@ -76,10 +76,13 @@ struct vmspace *vmspace_create(ftl_isolation_t isolation, struct account *accoun
     if (!account_charge(account, sizeof(struct vmspace))) {
         return NULL;
     }
+    if (isolation == FTL_ISOLATION_SANDBOX && !account_take_window(account, WINDOW_COUNT)) {
+        goto release_account;
+    }
     *status = FTL_ERR_NO_MEMORY;
     struct vmspace *vmspace = slab_alloc(&vmspace_cache);
     if (vmspace == NULL) {
-        goto release_account;
+        goto release_window;
     }
     if (!(isolation == FTL_ISOLATION_USER ? init_user : init_window)(vmspace, account)) {
         goto free_vmspace;
@@ -95,6 +98,10 @@ struct vmspace *vmspace_create(ftl_isolation_t isolation, struct account *accoun
 
 free_vmspace:
     slab_free(&vmspace_cache, vmspace);
+release_window:
+    if (isolation == FTL_ISOLATION_SANDBOX) {
+        account_release_window(account);
+    }
 release_account:
     account_release(account, sizeof(struct vmspace));
     return NULL;
@@ -222,6 +229,7 @@ void vmspace_destroy(struct object *object)
     if (vmspace->isolation == FTL_ISOLATION_SANDBOX) {
         clear_window(vmspace);
         window_give_back(vmspace->base);
+        account_release_window(account);
     } else {
         page_table_destroy(&vmspace->table);
     }
@@ -237,19 +245,31 @@ static size_t empty_size(const struct vmspace *vmspace)
     return sizeof(*vmspace) + (vmspace->isolation == FTL_ISOLATION_USER ? PAGE_SIZE : 0);
 }
 
+/* The vmspace's charges, with its window, go to this account. LIMIT, and nothing is changed. */
+static ftl_status_t change_account(struct vmspace *vmspace, struct account *account)
+{
+    if (!account_charge(account, empty_size(vmspace))) {
+        return FTL_ERR_LIMIT;
+    }
+    if (vmspace->isolation == FTL_ISOLATION_SANDBOX &&
+        !account_move_window(vmspace->account, account, WINDOW_COUNT)) {
+        account_release(account, empty_size(vmspace));
+        return FTL_ERR_LIMIT;
+    }
+    vmspace->account = account_get(account);
+    vmspace->table.account = account;
+    return FTL_OK;
+}
+
 ftl_status_t vmspace_enter(struct vmspace *vmspace, struct account *account)
 {
     struct account *former = NULL;
     ftl_status_t status = FTL_OK;
     spin_lock(&vmspace->lock);
     if (vmspace->processes == 0 && !vmspace->used) {
-        if (account_charge(account, empty_size(vmspace))) {
-            former = vmspace->account;
-            vmspace->account = account_get(account);
-            vmspace->table.account = account;
-        } else {
-            status = FTL_ERR_LIMIT;
-        }
+        struct account *before = vmspace->account;
+        status = change_account(vmspace, account);
+        former = status == FTL_OK ? before : NULL;
     }
     if (status == FTL_OK) {
         vmspace->processes++;

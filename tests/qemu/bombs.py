@@ -1,8 +1,8 @@
 """Programs that take all they can get of something fail alone: the shell goes on, and everything is back afterwards."""
 import re
 
-KINDS = ("vmo", "memory", "handle", "thread", "channel", "message", "poll", "timer", "vmspace", "mapping", "process",
-         "fork")
+KINDS = ("vmo", "memory", "handle", "thread", "channel", "message", "poll", "timer", "vmspace", "window", "mapping",
+         "process", "fork")
 OWN_ERRORS = ("out of memory", "limit of the process reached: memory, handles or priority")
 
 

@@ -142,6 +142,59 @@ static void account_of_many_threads_stays_exact(void **state)
     assert_in_range(total, 1, 1000);
 }
 
+static void account_spares_windows_for_every_lender(void **state)
+{
+    (void)state;
+    ftl_status_t status;
+    const uint32_t total = 3 * ACCOUNT_WINDOWS_SPARED;
+    struct account *first = account_create(1000);
+    struct account *second = account_create_from(first, 500, &status);
+    struct account *third = account_create_from(second, 100, &status);
+    struct account *fourth = account_create_from(third, 50, &status);
+    for (uint32_t i = 0; i < ACCOUNT_WINDOWS_SPARED; i++) {
+        assert_true(account_take_window(third, total));
+    }
+    assert_false(account_take_window(third, total));
+    assert_false(account_take_window(fourth, total)); /* so deep there are none */
+    assert_int_equal(first->windows, ACCOUNT_WINDOWS_SPARED);
+    for (uint32_t i = 0; i < ACCOUNT_WINDOWS_SPARED; i++) {
+        assert_true(account_take_window(second, total));
+    }
+    assert_false(account_take_window(second, total));
+    assert_true(account_take_window(first, total));
+
+    /* From one to another that is made from it, whose lender counts it already, and back. */
+    assert_false(account_move_window(second, third, total));
+    account_release_window(third);
+    assert_true(account_move_window(second, third, total));
+    assert_int_equal(second->windows, 2 * ACCOUNT_WINDOWS_SPARED - 1);
+    assert_int_equal(third->windows, ACCOUNT_WINDOWS_SPARED);
+    assert_true(account_move_window(third, second, total));
+    assert_int_equal(second->windows, 2 * ACCOUNT_WINDOWS_SPARED - 1);
+    assert_int_equal(third->windows, ACCOUNT_WINDOWS_SPARED - 1);
+
+    /* To one that is made from nobody. */
+    struct account *other = account_create(10);
+    assert_true(account_move_window(third, other, total));
+    assert_int_equal(first->windows, 2 * ACCOUNT_WINDOWS_SPARED - 1);
+    assert_int_equal(other->windows, 1);
+    account_release_window(other);
+    while (third->windows != 0) {
+        account_release_window(third);
+    }
+    while (second->windows != 0) {
+        account_release_window(second);
+    }
+    account_release_window(first);
+    assert_int_equal(first->windows, 0);
+    account_put(other);
+    account_put(fourth);
+    account_put(third);
+    account_put(second);
+    account_put(first);
+    assert_int_equal(host_alloc_pieces, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +202,7 @@ int main(void)
         cmocka_unit_test(account_charge_does_not_overflow),
         cmocka_unit_test(account_none_is_the_kernels_without_limit),
         cmocka_unit_test(account_lends_no_more_than_it_has_and_gets_it_back),
+        cmocka_unit_test(account_spares_windows_for_every_lender),
         cmocka_unit_test(account_without_memory_borrows_nothing),
         cmocka_unit_test(account_lives_until_its_last_reference),
         cmocka_unit_test(account_put_with_charges_left_panics),

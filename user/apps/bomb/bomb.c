@@ -118,6 +118,12 @@ static ftl_status_t take_vmspace(void)
     return ftl_vmspace_create(FTL_ISOLATION_USER, &vmspace);
 }
 
+static ftl_status_t take_window(void)
+{
+    ftl_handle_t vmspace;
+    return ftl_vmspace_create(FTL_ISOLATION_SANDBOX, &vmspace);
+}
+
 static ftl_status_t take_mapping(void)
 {
     static ftl_handle_t vmo;
@@ -187,7 +193,8 @@ static const struct kind {
     { "vmo", take_vmo },         { "memory", take_memory },   { "handle", take_handle },
     { "thread", take_thread },   { "channel", take_channel }, { "message", take_message },
     { "poll", take_poll_entry }, { "timer", take_timer },     { "vmspace", take_vmspace },
-    { "mapping", take_mapping }, { "process", take_process }, { "fork", take_fork },
+    { "window", take_window },   { "mapping", take_mapping }, { "process", take_process },
+    { "fork", take_fork },
 };
 #define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
 

@@ -1,6 +1,6 @@
 /*
- * Mutex, condition variable, semaphore and once of the user library, by threads of the host over a
- * stand-in for the kernel's futex, which counts its calls.
+ * Mutex, condition variable, semaphore, once and rwlock of the user library, by threads of the host
+ * over a stand-in for the kernel's futex, which counts its calls.
  */
 #include <ftl/sync.h>
 
@@ -118,6 +118,7 @@ static ftl_mutex_t mutex;
 static ftl_condition_t condition;
 static ftl_semaphore_t semaphore;
 static ftl_once_t once;
+static ftl_rwlock_t rwlock;
 static unsigned shared; /* protected by the mutex */
 static unsigned ran;    /* times that the function of `once` ran */
 
@@ -132,6 +133,7 @@ static int set_up(void **state)
     condition = (ftl_condition_t)FTL_CONDITION_INIT;
     semaphore = (ftl_semaphore_t)FTL_SEMAPHORE_INIT(0);
     once = (ftl_once_t)FTL_ONCE_INIT;
+    rwlock = (ftl_rwlock_t)FTL_RWLOCK_INIT;
     shared = 0;
     ran = 0;
     return 0;
@@ -179,6 +181,15 @@ static void nobody_who_need_not_wait_calls_the_kernel(void **state)
         ftl_semaphore_take(&semaphore);
         assert_true(ftl_semaphore_try_take(&semaphore));
         ftl_once(&once, count_run);
+        ftl_rwlock_lock_shared(&rwlock);
+        assert_true(ftl_rwlock_try_lock_shared(&rwlock));
+        assert_false(ftl_rwlock_try_lock(&rwlock));
+        ftl_rwlock_unlock(&rwlock);
+        ftl_rwlock_unlock(&rwlock);
+        ftl_rwlock_lock(&rwlock);
+        assert_false(ftl_rwlock_try_lock_shared(&rwlock));
+        assert_false(ftl_rwlock_try_lock(&rwlock));
+        ftl_rwlock_unlock(&rwlock);
     }
     assert_int_equal(ran, 1);
     assert_int_equal(kernel.calls, 0);
@@ -403,6 +414,107 @@ static void once_runs_once_and_the_others_wait_for_it(void **state)
     assert_int_equal(ran, 1);
 }
 
+/* --- Readers and writers --- */
+
+static unsigned readers; /* that have the lock */
+
+/* One thread in two writes now and then; all see either all of a change or nothing. */
+static void *read_and_write(void *argument)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        if (i % 4 == 0 && (uintptr_t)argument % 2 == 0) {
+            ftl_rwlock_lock(&rwlock);
+            assert_int_equal(__atomic_load_n(&readers, __ATOMIC_RELAXED), 0);
+            shared++;
+            sched_yield();
+            shared++;
+            ftl_rwlock_unlock(&rwlock);
+        } else {
+            ftl_rwlock_lock_shared(&rwlock);
+            __atomic_fetch_add(&readers, 1, __ATOMIC_RELAXED);
+            assert_int_equal(shared % 2, 0);
+            __atomic_fetch_sub(&readers, 1, __ATOMIC_RELAXED);
+            ftl_rwlock_unlock(&rwlock);
+        }
+    }
+    return argument;
+}
+
+static void writers_have_the_lock_alone(void **state)
+{
+    (void)state;
+    start(THREADS, read_and_write);
+    join(THREADS);
+    assert_int_equal(shared, 2 * (THREADS / 2) * (ROUNDS / 4));
+    assert_int_equal(rwlock.state, 0);
+    assert_int_equal(rwlock.waiters, 0);
+    assert_int_equal(rwlock.writers, 0);
+}
+
+static void *write_once(void *argument)
+{
+    ftl_rwlock_lock(&rwlock);
+    shared++;
+    ftl_rwlock_unlock(&rwlock);
+    return argument;
+}
+
+static void *read_once(void *argument)
+{
+    ftl_rwlock_lock_shared(&rwlock);
+    ftl_rwlock_unlock(&rwlock);
+    return argument;
+}
+
+static void writer_that_waits_goes_before_readers_that_come_later(void **state)
+{
+    (void)state;
+    ftl_rwlock_lock_shared(&rwlock);
+    start(1, write_once);
+    await_sleepers(1);
+    assert_false(ftl_rwlock_try_lock_shared(&rwlock));
+    ftl_rwlock_unlock(&rwlock);
+    join(1);
+    assert_int_equal(shared, 1);
+    ftl_rwlock_lock(&rwlock);
+    start(3, read_once);
+    await_sleepers(3);
+    ftl_rwlock_unlock(&rwlock);
+    join(3);
+}
+
+static void *write_in_vain(void *argument)
+{
+    assert_int_equal(ftl_rwlock_lock_until(&rwlock, 1), FTL_ERR_TIMED_OUT);
+    return argument;
+}
+
+static void *read_in_vain(void *argument)
+{
+    assert_int_equal(ftl_rwlock_lock_shared_until(&rwlock, 1), FTL_ERR_TIMED_OUT);
+    return argument;
+}
+
+static void writer_that_gives_up_lets_readers_in(void **state)
+{
+    (void)state;
+    pthread_t writer;
+    ftl_rwlock_lock_shared(&rwlock);
+    assert_int_equal(pthread_create(&writer, NULL, write_in_vain, NULL), 0);
+    await_sleepers(1);
+    start(2, read_once); /* which wait for the writer, without a deadline */
+    await_sleepers(3);
+    expire();
+    pthread_join(writer, NULL);
+    join(2);
+    ftl_rwlock_unlock(&rwlock);
+    ftl_rwlock_lock(&rwlock);
+    start(1, read_in_vain);
+    join(1);
+    ftl_rwlock_unlock(&rwlock);
+    assert_int_equal(rwlock.state, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +528,9 @@ int main(void)
         cmocka_unit_test_setup(semaphore_lets_as_many_in_as_it_counts, set_up),
         cmocka_unit_test_setup(give_wakes_one_that_waits, set_up),
         cmocka_unit_test_setup(once_runs_once_and_the_others_wait_for_it, set_up),
+        cmocka_unit_test_setup(writers_have_the_lock_alone, set_up),
+        cmocka_unit_test_setup(writer_that_waits_goes_before_readers_that_come_later, set_up),
+        cmocka_unit_test_setup(writer_that_gives_up_lets_readers_in, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

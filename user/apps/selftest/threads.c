@@ -14,6 +14,7 @@
 #define THREADS      8
 #define INCREMENTS   2000
 #define GENERATIONS  50
+#define ROUNDS       200
 #define NSEC_PER_SEC 1000000000
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -170,6 +171,47 @@ static bool a_thread_can_be_cancelled(void)
     return true;
 }
 
+static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
+static int written; /* even, but while somebody has the lock alone */
+
+static void *read_and_write(void *argument)
+{
+    intptr_t odd = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        if (i % 4 == 0) {
+            pthread_rwlock_wrlock(&rwlock);
+            written++;
+            sched_yield();
+            written++;
+        } else {
+            pthread_rwlock_rdlock(&rwlock);
+            odd += written % 2;
+        }
+        pthread_rwlock_unlock(&rwlock);
+    }
+    (void)argument;
+    return (void *)odd;
+}
+
+static bool a_lock_lets_many_read_or_one_write(void)
+{
+    pthread_t threads[THREADS];
+    EXPECT(pthread_rwlock_rdlock(&rwlock) == 0 && pthread_rwlock_tryrdlock(&rwlock) == 0);
+    EXPECT(pthread_rwlock_trywrlock(&rwlock) == EBUSY);
+    EXPECT(pthread_rwlock_unlock(&rwlock) == 0 && pthread_rwlock_unlock(&rwlock) == 0);
+    EXPECT(pthread_rwlock_trywrlock(&rwlock) == 0 && pthread_rwlock_tryrdlock(&rwlock) == EBUSY);
+    EXPECT(pthread_rwlock_unlock(&rwlock) == 0);
+    for (int i = 0; i < THREADS; i++) {
+        EXPECT(pthread_create(&threads[i], NULL, read_and_write, NULL) == 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        void *odd;
+        EXPECT(pthread_join(threads[i], &odd) == 0 && odd == NULL);
+    }
+    EXPECT(written == THREADS * 2 * ((ROUNDS + 3) / 4));
+    return true;
+}
+
 static int return_double(void *argument)
 {
     return *(int *)argument * 2;
@@ -192,6 +234,7 @@ const struct check thread_checks[] = {
     { "detached threads free their stacks", detached_threads_free_their_stacks },
     { "thread-specific values are destroyed", thread_specific_values_are_destroyed },
     { "a thread can be cancelled", a_thread_can_be_cancelled },
+    { "a lock lets many read or one write", a_lock_lets_many_read_or_one_write },
     { "threads of C11 work", threads_of_c11_work },
     { 0 },
 };

@@ -158,6 +158,96 @@ ftl_status_t ftl_semaphore_give(ftl_semaphore_t *semaphore)
     return FTL_OK;
 }
 
+/* --- Lock for readers and writers --- */
+
+#define ALONE UINT32_MAX /* the state of a lock that one has alone */
+
+bool ftl_rwlock_try_lock_shared(ftl_rwlock_t *lock)
+{
+    uint32_t state = __atomic_load_n(&lock->state, __ATOMIC_SEQ_CST);
+    while (state < ALONE - 1 && __atomic_load_n(&lock->writers, __ATOMIC_SEQ_CST) == 0) {
+        if (__atomic_compare_exchange_n(&lock->state, &state, state + 1, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ftl_rwlock_try_lock(ftl_rwlock_t *lock)
+{
+    uint32_t state = 0;
+    return __atomic_compare_exchange_n(&lock->state, &state, ALONE, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
+}
+
+/* Something that waiters wait for may be so now. */
+static void let_waiters_look(ftl_rwlock_t *lock)
+{
+    if (__atomic_load_n(&lock->waiters, __ATOMIC_SEQ_CST) != 0) {
+        __atomic_fetch_add(&lock->changes, 1, __ATOMIC_SEQ_CST);
+        wake(&lock->changes, UINT32_MAX);
+    }
+}
+
+/* Waits until it can be locked in this way. */
+static ftl_status_t lock_when_possible(ftl_rwlock_t *lock, bool (*try_lock)(ftl_rwlock_t *lock),
+                                       ftl_nsec_t deadline)
+{
+    ftl_status_t status = FTL_OK;
+    bool locked = false;
+    __atomic_fetch_add(&lock->waiters, 1, __ATOMIC_SEQ_CST);
+    while (!locked && status == FTL_OK) {
+        uint32_t changes = __atomic_load_n(&lock->changes, __ATOMIC_SEQ_CST);
+        locked = try_lock(lock);
+        if (!locked) {
+            status = sleep_while(&lock->changes, changes, deadline);
+        }
+    }
+    __atomic_fetch_sub(&lock->waiters, 1, __ATOMIC_SEQ_CST);
+    return status;
+}
+
+ftl_status_t ftl_rwlock_lock_shared_until(ftl_rwlock_t *lock, ftl_nsec_t deadline)
+{
+    return ftl_rwlock_try_lock_shared(lock)
+               ? FTL_OK
+               : lock_when_possible(lock, ftl_rwlock_try_lock_shared, deadline);
+}
+
+ftl_status_t ftl_rwlock_lock_until(ftl_rwlock_t *lock, ftl_nsec_t deadline)
+{
+    if (ftl_rwlock_try_lock(lock)) {
+        return FTL_OK;
+    }
+    __atomic_fetch_add(&lock->writers, 1, __ATOMIC_SEQ_CST);
+    ftl_status_t status = lock_when_possible(lock, ftl_rwlock_try_lock, deadline);
+    __atomic_fetch_sub(&lock->writers, 1, __ATOMIC_SEQ_CST);
+    if (status != FTL_OK) {
+        let_waiters_look(lock); /* those who let this one go first */
+    }
+    return status;
+}
+
+void ftl_rwlock_lock_shared(ftl_rwlock_t *lock)
+{
+    ftl_rwlock_lock_shared_until(lock, FTL_TIME_INFINITE);
+}
+
+void ftl_rwlock_lock(ftl_rwlock_t *lock)
+{
+    ftl_rwlock_lock_until(lock, FTL_TIME_INFINITE);
+}
+
+void ftl_rwlock_unlock(ftl_rwlock_t *lock)
+{
+    /* Only who has it alone sees that it is. */
+    uint32_t one = __atomic_load_n(&lock->state, __ATOMIC_RELAXED) == ALONE ? ALONE : 1;
+    if (__atomic_sub_fetch(&lock->state, one, __ATOMIC_SEQ_CST) == 0) {
+        let_waiters_look(lock);
+    }
+}
+
 /* --- Once --- */
 
 static void run_once(ftl_once_t *once, void (*function)(void))

@@ -1,8 +1,9 @@
 /*
  * What threads of processes in one vmspace synchronize with: mutex, condition variable, semaphore,
- * once. Small words in memory over ftl_futex_wait() and ftl_futex_wake(): whoever need not wait,
- * and has nobody to wake, makes no kernel call. All bits zero is the initial state of each; none
- * needs to be destroyed. Deadlines are monotonic times, FTL_TIME_INFINITE for none.
+ * once, lock for readers and writers. Small words in memory over ftl_futex_wait() and
+ * ftl_futex_wake(): whoever need not wait, and has nobody to wake, makes no kernel call. All bits
+ * zero is the initial state of each; none needs to be destroyed. Deadlines are monotonic times,
+ * FTL_TIME_INFINITE for none.
  *
  * The state of a thread that ends or is killed stays: what it had locked stays locked.
  */
@@ -30,10 +31,18 @@ typedef struct {
     uint32_t state;
 } ftl_once_t;
 
+typedef struct {
+    uint32_t state;   /* how many have it locked shared, or that one has it alone */
+    uint32_t waiters; /* of both kinds */
+    uint32_t writers; /* of the waiters, those who want it alone */
+    uint32_t changes; /* times that waiters had reason to look again */
+} ftl_rwlock_t;
+
 #define FTL_MUTEX_INIT        { 0 }
 #define FTL_CONDITION_INIT    { 0 }
 #define FTL_SEMAPHORE_INIT(n) { .count = (n) }
 #define FTL_ONCE_INIT         { 0 }
+#define FTL_RWLOCK_INIT       { 0 }
 #define FTL_SEMAPHORE_MAX     UINT32_MAX
 
 /* Locks the mutex, waiting for it. Not recursive. */
@@ -74,6 +83,26 @@ bool ftl_semaphore_try_take(ftl_semaphore_t *semaphore);
 
 /* Adds one to the count; OUT_OF_RANGE at FTL_SEMAPHORE_MAX. */
 ftl_status_t ftl_semaphore_give(ftl_semaphore_t *semaphore);
+
+/*
+ * Locks it shared: with others who do, but with nobody who has it alone. Not recursive: one who
+ * waits to have it alone goes before those who come later.
+ */
+void ftl_rwlock_lock_shared(ftl_rwlock_t *lock);
+
+/* Locks it alone. */
+void ftl_rwlock_lock(ftl_rwlock_t *lock);
+
+/* The same until the deadline: TIMED_OUT. */
+ftl_status_t ftl_rwlock_lock_shared_until(ftl_rwlock_t *lock, ftl_nsec_t deadline);
+ftl_status_t ftl_rwlock_lock_until(ftl_rwlock_t *lock, ftl_nsec_t deadline);
+
+/* The same if nobody has to be waited for: whether it is locked now. */
+bool ftl_rwlock_try_lock_shared(ftl_rwlock_t *lock);
+bool ftl_rwlock_try_lock(ftl_rwlock_t *lock);
+
+/* Unlocks what the caller has locked, in either way. */
+void ftl_rwlock_unlock(ftl_rwlock_t *lock);
 
 /*
  * Calls the function unless a call with this `once` has returned before; calls at the same time

@@ -23,6 +23,7 @@
 #include "kernel/first_process.h"
 #include "kernel/hart.h"
 #include "kernel/isa.h"
+#include "kernel/kasan.h"
 #include "kernel/loader.h"
 #include "kernel/log.h"
 #include "kernel/process.h"
@@ -137,6 +138,14 @@ static void init_pages(void)
     struct boot_range array = find_free(size);
     if (!boot_reserve(&boot_info, array.start, array.end, false)) {
         panic("boot: too many reserved ranges");
+    }
+    size_t shadow_size = kasan_shadow_size(start, end);
+    if (shadow_size != 0) {
+        struct boot_range shadow = find_free(shadow_size);
+        if (!boot_reserve(&boot_info, shadow.start, shadow.end, false)) {
+            panic("boot: too many reserved ranges");
+        }
+        kasan_init(start, end, phys_to_virt(shadow.start));
     }
     page_init(start, end, phys_to_virt(array.start));
     struct boot_range range;
@@ -284,8 +293,8 @@ static __attribute__((noinline)) unsigned overflow_stack(unsigned depth)
     return depth == UINT32_MAX ? 0 : overflow_stack(depth + 1) + frame[0];
 }
 
-/* The boot argument `ftl.test=panic`, `=fault`, `=overflow` or, in a build that finds it,
- * `=undefined` shows what a panic looks like. */
+/* The boot argument `ftl.test=panic`, `=fault`, `=overflow` or, in builds that find it,
+ * `=undefined` or `=kasan-...` (kasan_test.c) shows what a panic looks like. */
 static void run_boot_test(void)
 {
     char value[32];
@@ -301,6 +310,8 @@ static void run_boot_test(void)
         log_line("boot: depth %u", overflow_stack(0));
     } else if (strcmp(value, "undefined") == 0) {
         log_line("boot: shifted to %d", 1 << (strlen(value) * 4)); /* by 36 */
+    } else if (kasan_test(value)) {
+        log_line("boot: the address sanitizer has not found %s", value);
     }
 }
 #endif

@@ -9,6 +9,7 @@
 #include "arch/hart.h"
 #include "arch/phys.h"
 #include "kernel/assert.h"
+#include "kernel/kasan.h"
 #include "kernel/spinlock.h"
 #include "kernel/string.h"
 
@@ -115,6 +116,12 @@ struct page *phys_to_page(paddr_t address)
 bool page_is_managed(paddr_t start, paddr_t end)
 {
     return start < pages.end && pages.start < end;
+}
+
+bool page_is_allocated(const struct page *page, unsigned order)
+{
+    return __atomic_load_n(&page->state, __ATOMIC_RELAXED) == PAGE_ALLOCATED &&
+           page->order == order;
 }
 
 void *page_to_virt(const struct page *page)
@@ -241,6 +248,8 @@ void page_add_free(paddr_t start, paddr_t end)
     size_t index = (ALIGN_UP(start, PAGE_SIZE) - pages.base) >> PAGE_SHIFT;
     size_t end_index = (end - pages.base) >> PAGE_SHIFT;
 
+    kasan_poison(phys_to_virt(pages.base + (index << PAGE_SHIFT)),
+                 (end_index - index) << PAGE_SHIFT, KASAN_PAGES_FREE);
     spin_lock(&pages.lock);
     while (index < end_index) {
         size_t next = add_block(index, end_index);
@@ -376,6 +385,7 @@ struct page *page_alloc(unsigned order)
     page->flags = 0;
     page->refs = 0;
     page->owner = NULL;
+    kasan_allow(page_to_virt(page), PAGE_SIZE << order);
     return page;
 }
 
@@ -401,6 +411,7 @@ struct page *page_alloc_zeroed(unsigned order)
 void page_free(struct page *page, unsigned order)
 {
     ASSERT(page->state == PAGE_ALLOCATED && page->order == order);
+    kasan_poison(page_to_virt(page), PAGE_SIZE << order, KASAN_PAGES_FREE);
     if (likely(order == 0)) {
         cache_give(page);
         return;

@@ -53,6 +53,9 @@ void page_free(struct page *page, unsigned order);
 paddr_t page_to_phys(const struct page *page);
 struct page *phys_to_page(paddr_t address);       /* NULL outside the managed range */
 bool page_is_managed(paddr_t start, paddr_t end); /* whether any of the range is */
+/* Whether it is the first page of a block of this order that is in use. */
+bool page_is_allocated(const struct page *page, unsigned order);
+
 void *page_to_virt(const struct page *page);
 struct page *virt_to_page(const void *address); /* of a direct-map address; NULL as above */
 

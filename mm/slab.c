@@ -8,6 +8,7 @@
 
 #include "arch/phys.h"
 #include "kernel/assert.h"
+#include "kernel/kasan.h"
 #include "kernel/string.h"
 #include "mm/page.h"
 
@@ -75,7 +76,8 @@ void slab_cache_init(struct slab_cache *cache, const char *name, size_t size, si
     }
     spin_init(&cache->lock, LOCK_SLAB);
     cache->name = name;
-    cache->object_size = ALIGN_UP(size, align);
+    cache->size = ALIGN_UP(size, align);
+    cache->object_size = ALIGN_UP(cache->size + KASAN_REDZONE, align);
     cache->order = choose_order(cache->object_size);
     cache->per_slab = (unsigned)((PAGE_SIZE << cache->order) / cache->object_size);
     ASSERT(cache->per_slab > 0);
@@ -105,6 +107,7 @@ static struct page *new_slab(struct slab_cache *cache)
         object->next = first;
         first = object;
     }
+    kasan_poison(objects, PAGE_SIZE << cache->order, KASAN_OBJECT_FREE);
     slab_id(slab) = cache->id;
     slab_used_count(slab) = 0;
     slab_free_list(slab) = first;
@@ -145,7 +148,9 @@ void *slab_alloc(struct slab_cache *cache)
     cache->used++;
     spin_unlock(&cache->lock);
 
-    return memset(object, 0, cache->object_size);
+    kasan_allow(object, cache->size);
+    kasan_poison((char *)object + cache->size, cache->object_size - cache->size, KASAN_OBJECT_END);
+    return memset(object, 0, cache->size);
 }
 
 /* The slab an object is in; asserts that it is one of this cache's objects. */
@@ -179,9 +184,11 @@ static inline void check_freed(const struct page *slab, void *object, size_t siz
 void slab_free(struct slab_cache *cache, void *object)
 {
     struct page *surplus = NULL;
+    kasan_check_free(object);
     spin_lock(&cache->lock);
     struct page *slab = slab_of(cache, object);
-    check_freed(slab, object, cache->object_size);
+    check_freed(slab, object, cache->size);
+    kasan_poison(object, cache->object_size, KASAN_OBJECT_FREE);
     ((struct free_object *)object)->next = slab_free_list(slab);
     slab_free_list(slab) = object;
     cache->used--;
@@ -250,6 +257,35 @@ void slab_trim(void)
     slab_for_each(give_back_spare, NULL);
 }
 
+/* The first page of the cache's slab that the address is in; NULL: it is in none. */
+static const struct page *slab_around(const struct slab_cache *cache, uintptr_t address)
+{
+    uintptr_t start = ALIGN_DOWN(address, PAGE_SIZE << cache->order);
+    const struct page *slab = virt_to_page((const void *)start);
+    bool found =
+        slab != NULL && page_is_allocated(slab, cache->order) && slab_id(slab) == cache->id;
+    return found ? slab : NULL;
+}
+
+bool slab_find(const void *address, struct slab_place *place)
+{
+    uintptr_t at = (uintptr_t)address;
+    const struct slab_cache *cache;
+    if (at - DIRECT_MAP_BASE >= DIRECT_MAP_SIZE) {
+        return false;
+    }
+    LIST_FOR_EACH(cache, &slabs.caches, struct slab_cache, all)
+    {
+        const struct page *slab = slab_around(cache, at);
+        if (slab != NULL) {
+            size_t offset = at - (uintptr_t)page_to_virt(slab);
+            *place = (struct slab_place){ cache->name, cache->size, offset % cache->object_size };
+            return true;
+        }
+    }
+    return false;
+}
+
 void slab_init(void)
 {
     unsigned class = 0;
@@ -283,13 +319,23 @@ static unsigned order_of(size_t size)
 void *kalloc(size_t size)
 {
     if (likely(size <= KALLOC_MAX)) {
-        return slab_alloc(kalloc_cache(size));
+        struct slab_cache *cache = kalloc_cache(size);
+        char *object = slab_alloc(cache);
+        if (KASAN_REDZONE != 0 && object != NULL) {
+            kasan_poison(object + size, cache->size - size, KASAN_OBJECT_END);
+        }
+        return object;
     }
     if (size > PAGE_SIZE << PAGE_MAX_ORDER) {
         return NULL;
     }
     struct page *page = page_alloc_zeroed(order_of(size));
-    return page == NULL ? NULL : page_to_virt(page);
+    if (page == NULL) {
+        return NULL;
+    }
+    char *memory = page_to_virt(page);
+    kasan_poison(memory + size, (PAGE_SIZE << order_of(size)) - size, KASAN_PAGES_END);
+    return memory;
 }
 
 void kfree(void *memory, size_t size)

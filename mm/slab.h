@@ -15,15 +15,16 @@ struct page;
 struct slab_cache {
     struct spinlock lock; /* LOCK_SLAB; protects what is below the fixed members */
     const char *name;     /* fixed from here ... */
-    size_t object_size;   /* rounded up to the alignment */
-    unsigned order;       /* of a slab's pages */
-    unsigned per_slab;    /* objects */
-    uint16_t id;          /* tells slabs of this cache from others' */
-    struct list all;      /* ... to here: in the list of all caches */
-    struct list partial;  /* slabs with free and used objects */
-    struct page *spare;   /* an empty slab, or NULL */
-    size_t used;          /* objects handed out */
-    size_t slabs;         /* there are */
+    size_t size;          /* bytes of an object that its user has */
+    size_t object_size;  /* rounded up to the alignment, with what nobody may use between objects */
+    unsigned order;      /* of a slab's pages */
+    unsigned per_slab;   /* objects */
+    uint16_t id;         /* tells slabs of this cache from others' */
+    struct list all;     /* ... to here: in the list of all caches */
+    struct list partial; /* slabs with free and used objects */
+    struct page *spare;  /* an empty slab, or NULL */
+    size_t used;         /* objects handed out */
+    size_t slabs;        /* there are */
 };
 
 /*
@@ -49,6 +50,14 @@ void slab_trim(void);
 
 /* Calls `visit` for every cache, in the order they were set up. */
 void slab_for_each(void (*visit)(struct slab_cache *cache, void *context), void *context);
+
+/* Where an address lies in the slabs. False: in none. For reports: no lock is taken. */
+struct slab_place {
+    const char *cache;
+    size_t size;   /* of its objects */
+    size_t offset; /* from the start of the object that it is in, or behind */
+};
+bool slab_find(const void *address, struct slab_place *place);
 
 /* Boot, once, before any other function here: sets up the caches behind kalloc. */
 void slab_init(void);

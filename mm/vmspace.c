@@ -10,6 +10,7 @@
 
 #include "kernel/assert.h"
 #include "kernel/hart.h"
+#include "kernel/kasan.h"
 #include "kernel/process.h"
 #include "mm/slab.h"
 
@@ -797,6 +798,7 @@ ftl_status_t copy_in(void *to, vaddr_t from, size_t size)
     if (!in_vmspace(vmspace, from, size)) {
         return FTL_ERR_BAD_ADDRESS;
     }
+    kasan_check(to, size, true);
     size_t progress = SIZE_MAX;
     size_t left = uaccess_copy_in(to, from, size);
     while (left != 0) {
@@ -816,6 +818,7 @@ ftl_status_t copy_out(vaddr_t to, const void *from, size_t size)
     if (!in_vmspace(vmspace, to, size)) {
         return FTL_ERR_BAD_ADDRESS;
     }
+    kasan_check(from, size, false);
     size_t progress = SIZE_MAX;
     size_t left = uaccess_copy_out(to, from, size);
     while (left != 0) {

@@ -15,10 +15,10 @@ target_include_directories(ftl_include INTERFACE
     ${CMAKE_BINARY_DIR}/generated/include)
 
 # Presets set it: what the kernel is checked for while it runs.
-set(FTL_SANITIZE "" CACHE STRING "Empty, or undefined: build the kernel with this sanitizer")
-set_property(CACHE FTL_SANITIZE PROPERTY STRINGS "" undefined)
-if(NOT FTL_SANITIZE MATCHES "^(|undefined)$")
-    message(FATAL_ERROR "FTL_SANITIZE: '${FTL_SANITIZE}' is neither empty nor undefined")
+set(FTL_SANITIZE "" CACHE STRING "Empty, undefined or address: build the kernel with this sanitizer")
+set_property(CACHE FTL_SANITIZE PROPERTY STRINGS "" undefined address)
+if(NOT FTL_SANITIZE MATCHES "^(|undefined|address)$")
+    message(FATAL_ERROR "FTL_SANITIZE: '${FTL_SANITIZE}' is neither empty, undefined nor address")
 endif()
 
 # ftl_sanitize(TARGET option...): for its C files; reports name files from the repository's root on.

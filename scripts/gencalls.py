@@ -6,7 +6,7 @@
   gencalls.py calls.def --stubs FILE    C source of the stubs, the same for both isolation modes
   gencalls.py calls.def --kernel DIR    DIR/calls.gen.h, DIR/calls.gen.c, DIR/call_count.gen.h: decoding and dispatch
   gencalls.py calls.def --docs FILE     the reference page in Markdown
-  gencalls.py calls.def --tests FILE    C header with a table of the calls' arguments, for unit tests
+  gencalls.py calls.def --tests FILE    C header with a table of the calls' arguments, for tests
 """
 import argparse
 import os
@@ -336,21 +336,22 @@ def docs(calls, path):
 
 
 def tests(calls, path):
-    """What a test must know to try each call with every bad handle."""
+    """What tests, in the kernel or in a process, must know to try each call with every bad handle."""
     text = BANNER + """#ifndef CALLS_TABLE_GEN_H
 #define CALLS_TABLE_GEN_H
 
-#include "kernel/object.h"
+#include <ftl/types.h>
 
 struct call_argument {
     bool is_handle;
     bool is_pointer;
-    enum object_type type; /* of a handle */
-    ftl_rights_t rights;   /* that it needs */
+    unsigned type;       /* of a handle: FTL_OBJECT_ */
+    ftl_rights_t rights; /* that it needs */
 };
 
 static const struct call_description {
     const char *name;
+    unsigned number;
     bool returns;
     bool slow;      /* may stop the thread */
     unsigned count; /* of arguments */
@@ -359,13 +360,13 @@ static const struct call_description {
 """
     for call in (c for c in calls if not c.is_words):
         returns, slow = ("false" if call.name in NO_RETURN else "true"), ("true" if call.slow else "false")
-        text += f'    {{ "{call.name}", {returns}, {slow}, {len(call.args)}, {{\n'
+        text += f'    {{ "{call.name}", {call.number}, {returns}, {slow}, {len(call.args)}, {{\n'
         for arg in call.args:
             if arg.object:
-                text += f"        {{ true, false, OBJECT_{arg.object.upper()}, {rights_mask(arg.rights)} }},\n"
+                text += f"        {{ true, false, FTL_OBJECT_{arg.object.upper()}, {rights_mask(arg.rights)} }},\n"
             else:
-                text += f"        {{ false, {'true' if arg.pointer else 'false'}, OBJECT_ANY, 0 }},\n"
-        text += "    } },\n" if call.args else "        { false, false, OBJECT_ANY, 0 },\n    } },\n"
+                text += f"        {{ false, {'true' if arg.pointer else 'false'}, FTL_OBJECT_ANY, 0 }},\n"
+        text += "    } },\n" if call.args else "        { false, false, FTL_OBJECT_ANY, 0 },\n    } },\n"
     write(path, text + "};\n\n#endif\n")
 
 

@@ -467,6 +467,19 @@ struct call_result channel_resume_call(struct thread *thread)
 }
 
 /*
+ * The current thread calls: who will be woken to receive gets its priority now, or it would have to
+ * wait for what is less urgent than the call. The lock is held.
+ */
+static void lend_to_receiver(const struct channel *receiver)
+{
+    if (!list_empty(&receiver->receivers)) {
+        struct list *first = receiver->receivers.next;
+        thread_lend_priority(thread_current(),
+                             CONTAINER_OF(first, struct thread, wait.channel.link));
+    }
+}
+
+/*
  * Queues the message, for which room is granted, with its handles; then a call waits for the reply.
  * The lock is held. *stopped: the thread waits, and the message is the queue's.
  */
@@ -487,6 +500,7 @@ static ftl_status_t queue_message(struct channel_wait *operation, bool *stopped)
         operation->transaction = ++channel->pair->last_transaction;
         message->transaction = operation->transaction;
         wait_in(&channel->callers, operation, channel_resume_call);
+        lend_to_receiver(channel->peer);
         *stopped = true;
     }
     trace_message(operation->is_call ? FTL_TRACE_CALL : FTL_TRACE_SEND, channel, message,

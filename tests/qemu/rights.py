@@ -1,4 +1,4 @@
-"""Each call refuses handles that lack one of the rights it needs, whatever the isolation: all of calls.def but words calls is tried."""
+"""Each call, but words calls, refuses handles that lack one of the rights it needs, whatever the isolation."""
 import os
 import sys
 

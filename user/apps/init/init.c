@@ -43,13 +43,15 @@ static const char *app_to_start(const char *word)
 /* The service of an app, which is made one if it provides nothing. */
 static struct service *service_of(struct init *init, const char *app)
 {
-    for (size_t i = 0; i < init->service_count; i++) {
-        if (strcmp(init->services[i].app, app) == 0) {
-            return &init->services[i];
+    struct service *end = &init->services[init->service_count];
+    for (struct service *service = end; service-- != init->services;) {
+        if (strcmp(service->app, app) == 0) {
+            return service;
         }
     }
-    service_init(&init->services[init->service_count], init, app, "");
-    return &init->services[init->service_count++];
+    service_init(end, init, app, "");
+    init->service_count++;
+    return end;
 }
 
 /* Starts what the boot arguments name. */

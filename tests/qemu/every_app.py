@@ -50,7 +50,7 @@ STAY = ("init", "shell", "tcpip", "virtio_net")  # are still there at the end
 # Program: the test of its own in this directory that runs it, with the devices it needs.
 ELSEWHERE = {
     "disktest": "storage_driver", "virtio_blk": "storage_driver",
-    "httpd": "web",
+    "httpd": "web", "rightstest": "rights",
     "mortal": "service_policies", "mortal_always": "service_policies", "mortal_at_once": "service_policies",
     "mortal_never": "service_policies",
     "randomtest": "random_driver", "virtio_rng": "random_driver",

@@ -282,20 +282,17 @@ static ftl_status_t map_by_handle(struct vmspace *vmspace, ftl_handle_t handle,
 {
     struct handle_table *table = &process_current()->handles;
     struct object *vmo;
-    ftl_rights_t rights;
     ftl_status_t status =
         handle_table_lookup(table, handle, OBJECT_VMO, rights_for(request->permissions), &vmo);
     if (status != FTL_OK) {
         return status;
     }
-    status = handle_table_rights(table, handle, &rights);
-    if (status == FTL_OK && vmspace->isolation == FTL_ISOLATION_SANDBOX &&
-        (request->permissions & FTL_MAP_EXEC) != 0) {
+    if (vmspace->isolation == FTL_ISOLATION_SANDBOX && (request->permissions & FTL_MAP_EXEC) != 0) {
         status = FTL_ERR_NOT_SUPPORTED; /* only verified code runs in a window */
     }
     if (status == FTL_OK) {
         request->vmo = (struct vmo *)vmo;
-        request->permissions_max = permissions_for(rights, vmspace->isolation);
+        request->permissions_max = permissions_for(handle_rights(handle), vmspace->isolation);
         status = vmspace_map(vmspace, request, mapped);
     }
     object_put(vmo);

@@ -148,7 +148,7 @@ static void **make_slot(struct page_tree *tree, uint64_t number, unsigned low, f
 
 paddr_t page_tree_get(struct page_tree *tree, uint64_t number, ftl_status_t *status)
 {
-    void **slot = make_slot(tree, number, 0, status);
+    void **slot = tree->height == 0 ? &tree->root : make_slot(tree, number, 0, status);
     if (slot == NULL) {
         return 0;
     }
@@ -229,7 +229,13 @@ static void free_slot(struct page_tree *tree, void **slot, unsigned height, uint
 
 void page_tree_free_from(struct page_tree *tree, uint64_t number)
 {
-    if (tree->root != NULL && number >> span_bits[tree->height] == 0) {
+    if (tree->root == NULL) {
+        return;
+    }
+    if (tree->height == 0 && number == 0) {
+        free_pages(tree->account, tree->root, 0);
+        tree->root = NULL;
+    } else if (number >> span_bits[tree->height] == 0) {
         free_slot(tree, &tree->root, tree->height, number);
     }
 }

@@ -132,7 +132,7 @@ static struct page *usable_slab(struct slab_cache *cache)
     return slab;
 }
 
-void *slab_alloc(struct slab_cache *cache)
+void *slab_alloc_uncleared(struct slab_cache *cache)
 {
     spin_lock(&cache->lock);
     struct page *slab = usable_slab(cache);
@@ -147,10 +147,15 @@ void *slab_alloc(struct slab_cache *cache)
     }
     cache->used++;
     spin_unlock(&cache->lock);
-
     kasan_allow(object, cache->size);
     kasan_poison((char *)object + cache->size, cache->object_size - cache->size, KASAN_OBJECT_END);
-    return memset(object, 0, cache->size);
+    return object;
+}
+
+void *slab_alloc(struct slab_cache *cache)
+{
+    void *object = slab_alloc_uncleared(cache);
+    return unlikely(object == NULL) ? NULL : memset(object, 0, cache->size);
 }
 
 /* The slab an object is in; asserts that it is one of this cache's objects. */

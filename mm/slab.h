@@ -35,6 +35,8 @@ void slab_cache_init(struct slab_cache *cache, const char *name, size_t size, si
 
 /* Returns a zeroed object, or NULL when memory is out. */
 void *slab_alloc(struct slab_cache *cache);
+/* The same with contents undefined, for who fills in every member. */
+void *slab_alloc_uncleared(struct slab_cache *cache);
 void slab_free(struct slab_cache *cache, void *object);
 
 /* Objects handed out by the cache now. */

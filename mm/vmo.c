@@ -51,7 +51,9 @@ struct vmo *vmo_create(uint64_t size, struct account *account)
     struct vmo *vmo = vmo_new(FTL_VMO_ANONYMOUS, size, account);
     if (vmo != NULL) {
         page_tree_init(&vmo->pages, account);
-        page_tree_grow(&vmo->pages, vmo->size >> PAGE_SHIFT); /* empty: cannot fail */
+        if (vmo->size > PAGE_SIZE) {
+            page_tree_grow(&vmo->pages, vmo->size >> PAGE_SHIFT); /* empty: cannot fail */
+        }
     }
     return vmo;
 }

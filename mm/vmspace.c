@@ -129,6 +129,15 @@ static void mappings_free(struct vmspace *vmspace, struct list *mappings)
     }
 }
 
+/* Takes a mapping out of its vmspace. */
+static void take_out(struct vmspace *vmspace, struct mapping *mapping)
+{
+    if (vmspace->last == mapping) {
+        vmspace->last = NULL;
+    }
+    list_unlink(&mapping->link);
+}
+
 void vmspace_switch(struct vmspace *vmspace)
 {
     struct tlb_space *space = vmspace == NULL ? &tlb_kernel_space : &vmspace->space;
@@ -307,7 +316,7 @@ void vmspace_leave(struct vmspace *vmspace, const struct process *process)
     LIST_FOR_EACH(mapping, &vmspace->mappings, struct mapping, link)
     {
         if (ends_with(vmspace, mapping, process)) {
-            list_remove(&mapping->link);
+            take_out(vmspace, mapping);
             list_push_back(&removed, &mapping->link);
             /* Whole mappings: nothing has to be split, so it cannot fail. */
             page_table_unmap(&vmspace->table, mapping->start, mapping->end - mapping->start, NULL,
@@ -319,13 +328,20 @@ void vmspace_leave(struct vmspace *vmspace, const struct process *process)
     mappings_free(vmspace, &removed);
 }
 
-/* The mapping that holds the address, or the first one above it; NULL when there is none. */
+/*
+ * The mapping that holds the address, or the first one above it; NULL when there is none. Looks at
+ * the one first that was found or made last.
+ */
 static struct mapping *find_at_or_above(struct vmspace *vmspace, vaddr_t address)
 {
-    struct mapping *mapping;
+    struct mapping *mapping = vmspace->last;
+    if (mapping != NULL && mapping->start <= address && address < mapping->end) {
+        return mapping;
+    }
     LIST_FOR_EACH(mapping, &vmspace->mappings, struct mapping, link)
     {
         if (address < mapping->end) {
+            vmspace->last = mapping;
             return mapping;
         }
     }
@@ -351,38 +367,45 @@ static bool fits(vaddr_t address, vaddr_t end, size_t size, size_t guard)
     return address < end && size <= end - address && guard <= end - address - size;
 }
 
-/* The lowest free and aligned range of `size` with `guard` free on both sides; 0: there is none. */
-static vaddr_t find_aligned(struct vmspace *vmspace, size_t size, size_t guard, size_t align)
+/*
+ * The lowest free and aligned range of `size` with `guard` free on both sides, and the mapping
+ * above it, if there is any; 0: there is none.
+ */
+static vaddr_t find_aligned(struct vmspace *vmspace, size_t size, size_t guard, size_t align,
+                            struct mapping **above)
 {
     vaddr_t candidate = ALIGN_UP(vmspace->start + guard, align);
     struct mapping *mapping;
     LIST_FOR_EACH(mapping, &vmspace->mappings, struct mapping, link)
     {
         if (fits(candidate, mapping->start, size, guard)) {
-            break;
+            *above = mapping;
+            return candidate;
         }
         candidate = ALIGN_UP(mapping->end + guard, align);
     }
+    *above = NULL;
     return fits(candidate, vmspace->end, size, guard) ? candidate : 0;
 }
 
 /* The same, aligned so that it may have 2 MiB pages if that can be. */
-static vaddr_t find_room(struct vmspace *vmspace, size_t size, size_t guard)
+static vaddr_t find_room(struct vmspace *vmspace, size_t size, size_t guard, struct mapping **above)
 {
     if (guard > vmspace->end - vmspace->start) {
         return 0;
     }
     vaddr_t found = 0;
     if (size >= MEGAPAGE_SIZE) {
-        found = find_aligned(vmspace, size, guard, MEGAPAGE_SIZE);
+        found = find_aligned(vmspace, size, guard, MEGAPAGE_SIZE, above);
     }
-    return found != 0 ? found : find_aligned(vmspace, size, guard, PAGE_SIZE);
+    return found != 0 ? found : find_aligned(vmspace, size, guard, PAGE_SIZE, above);
 }
 
 bool vmspace_find_room(struct vmspace *vmspace, size_t size, size_t guard, vaddr_t *address)
 {
+    struct mapping *above;
     spin_lock(&vmspace->lock);
-    *address = find_room(vmspace, size, guard);
+    *address = find_room(vmspace, size, guard, &above);
     spin_unlock(&vmspace->lock);
     return *address != 0;
 }
@@ -394,12 +417,13 @@ static void insert(struct vmspace *vmspace, struct mapping *mapping, struct mapp
     list_insert_between(&mapping->link, next->prev, next);
 }
 
+/* One whose members are the caller's to fill in. */
 static struct mapping *mapping_new(struct vmspace *vmspace)
 {
     if (!account_charge(vmspace->account, sizeof(struct mapping))) {
         return NULL;
     }
-    struct mapping *mapping = slab_alloc(&mapping_cache);
+    struct mapping *mapping = slab_alloc_uncleared(&mapping_cache);
     if (mapping == NULL) {
         account_release(vmspace->account, sizeof(*mapping));
     }
@@ -435,17 +459,19 @@ static ftl_status_t map_pinned(struct vmspace *vmspace, const struct map_request
                                vaddr_t *mapped)
 {
     vaddr_t address = request->address;
+    struct mapping *above;
     if (address == 0) {
-        address = find_room(vmspace, request->size, request->guard);
+        address = find_room(vmspace, request->size, request->guard, &above);
         if (address == 0) {
             return FTL_ERR_NO_MEMORY;
         }
     } else if (!valid_range(vmspace, address, request->size)) {
         return FTL_ERR_INVALID_ARGUMENT;
-    }
-    struct mapping *above = find_at_or_above(vmspace, address);
-    if (above != NULL && above->start < address + request->size) {
-        return FTL_ERR_EXISTS;
+    } else {
+        above = find_at_or_above(vmspace, address);
+        if (above != NULL && above->start < address + request->size) {
+            return FTL_ERR_EXISTS;
+        }
     }
     struct mapping *mapping = mapping_new(vmspace);
     if (mapping == NULL) {
@@ -466,6 +492,7 @@ static ftl_status_t map_pinned(struct vmspace *vmspace, const struct map_request
         return FTL_ERR_NO_MEMORY;
     }
     insert(vmspace, mapping, above);
+    vmspace->last = mapping;
     vmspace->used = true;
     if (mapping->end > vmspace->mapped_end) {
         vmspace->mapped_end = mapping->end;
@@ -546,36 +573,51 @@ static void forget_range(struct vmspace *vmspace, vaddr_t address, size_t size)
     }
 }
 
-ftl_status_t vmspace_unmap(struct vmspace *vmspace, vaddr_t address, size_t size)
+/* Unmaps a range that may cut through mappings; those taken out go to `removed`. */
+static ftl_status_t unmap_range(struct vmspace *vmspace, vaddr_t address, size_t size,
+                                struct list *removed)
 {
-    if (!valid_range(vmspace, address, size)) {
-        return FTL_ERR_INVALID_ARGUMENT;
-    }
     vaddr_t end = address + size;
-    struct list removed = LIST_INIT(removed);
-    ftl_status_t status = FTL_OK;
-    spin_lock(&vmspace->lock);
     if (has_code(vmspace, address, end)) {
-        status = FTL_ERR_BAD_STATE;
-        goto unlock;
+        return FTL_ERR_BAD_STATE;
     }
     if (!split(vmspace, address) || !split(vmspace, end) ||
         !page_table_unmap(&vmspace->table, address, size, NULL, NULL)) {
-        status = FTL_ERR_NO_MEMORY;
-        goto unlock;
+        return FTL_ERR_NO_MEMORY;
     }
     struct mapping *mapping;
     LIST_FOR_EACH(mapping, &vmspace->mappings, struct mapping, link)
     {
         if (mapping->start >= address && mapping->end <= end) {
-            list_remove(&mapping->link);
-            list_push_back(&removed, &mapping->link);
+            take_out(vmspace, mapping);
+            list_push_back(removed, &mapping->link);
         }
     }
-    if (!list_empty(&removed)) {
+    if (!list_empty(removed)) {
         forget_range(vmspace, address, size);
     }
-unlock:
+    return FTL_OK;
+}
+
+ftl_status_t vmspace_unmap(struct vmspace *vmspace, vaddr_t address, size_t size)
+{
+    if (!valid_range(vmspace, address, size)) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    spin_lock(&vmspace->lock);
+    struct mapping *mapping = find_at_or_above(vmspace, address);
+    if (mapping != NULL && mapping->start == address && mapping->end - address == size &&
+        !mapping->code) {
+        /* As it was mapped: a whole mapping, in which nothing has to be split. */
+        page_table_unmap(&vmspace->table, address, size, NULL, NULL);
+        take_out(vmspace, mapping);
+        forget_range(vmspace, address, size);
+        spin_unlock(&vmspace->lock);
+        mapping_free(vmspace, mapping);
+        return FTL_OK;
+    }
+    struct list removed = LIST_INIT(removed);
+    ftl_status_t status = unmap_range(vmspace, address, size, &removed);
     spin_unlock(&vmspace->lock);
     mappings_free(vmspace, &removed);
     return status;
@@ -689,24 +731,35 @@ void vmspace_list(struct vmspace *vmspace, struct ftl_mapping_list *list)
     spin_unlock(&vmspace->lock);
 }
 
-/* Maps the 2 MiB page around the address, where mapping, tables, VMO and memory allow one. */
-static bool fault_in_large(struct vmspace *vmspace, const struct mapping *mapping, vaddr_t page)
+/* Maps the 2 MiB page around a place, where mapping, tables, VMO and memory allow one. */
+static bool fault_in_large(struct vmspace *vmspace, const struct mapping *mapping, vaddr_t page,
+                           const struct page_place *place)
 {
     vaddr_t start = ALIGN_DOWN(page, MEGAPAGE_SIZE);
     if (start < mapping->start || mapping->end - start < MEGAPAGE_SIZE) {
         return false;
     }
     uint64_t offset = mapping->offset + (start - mapping->start);
-    if (!IS_ALIGNED(offset, MEGAPAGE_SIZE) || !page_table_takes_megapage(&vmspace->table, start)) {
+    if (!IS_ALIGNED(offset, MEGAPAGE_SIZE) || !page_place_takes_megapage(place)) {
         return false;
     }
     paddr_t pa = vmo_large_page(mapping->vmo, offset);
-    if (pa == 0 || !page_table_map(&vmspace->table, start, pa, MEGAPAGE_SIZE,
-                                   mmu_permissions(vmspace, mapping->permissions))) {
-        return false;
+    return pa != 0 && page_table_map(&vmspace->table, start, pa, MEGAPAGE_SIZE,
+                                     mmu_permissions(vmspace, mapping->permissions));
+}
+
+/* Maps the page of a mapping at its place. */
+static ftl_status_t fault_in_page(struct vmspace *vmspace, const struct mapping *mapping,
+                                  vaddr_t page, const struct page_place *place)
+{
+    ftl_status_t status = FTL_OK;
+    paddr_t pa = vmo_page(mapping->vmo, mapping->offset + (page - mapping->start), &status);
+    if (status != FTL_OK) {
+        return status;
     }
-    tlb_flush_local(page);
-    return true;
+    bool mapped = page_table_fill(&vmspace->table, place, page, pa,
+                                  mmu_permissions(vmspace, mapping->permissions));
+    return mapped ? FTL_OK : FTL_ERR_NO_MEMORY;
 }
 
 static ftl_status_t fault_in(struct vmspace *vmspace, vaddr_t page, unsigned access)
@@ -715,27 +768,17 @@ static ftl_status_t fault_in(struct vmspace *vmspace, vaddr_t page, unsigned acc
     if (mapping == NULL || (mapping->permissions & access) == 0) {
         return FTL_ERR_BAD_ADDRESS;
     }
-    paddr_t pa;
-    unsigned present;
-    if (page_table_query(&vmspace->table, page, &pa, &present)) {
-        /* Another hart was first, or this one's TLB is behind. */
-        tlb_flush_local(page);
-        return FTL_OK;
-    }
-    if (fault_in_large(vmspace, mapping, page)) {
-        return FTL_OK;
-    }
+    struct page_place place;
     ftl_status_t status = FTL_OK;
-    pa = vmo_page(mapping->vmo, mapping->offset + (page - mapping->start), &status);
-    if (status != FTL_OK) {
-        return status;
+    /* If it is present, another hart was first, or this one's TLB is behind. */
+    if (!page_table_locate(&vmspace->table, page, &place) &&
+        !fault_in_large(vmspace, mapping, page, &place)) {
+        status = fault_in_page(vmspace, mapping, page, &place);
     }
-    if (!page_table_map(&vmspace->table, page, pa, PAGE_SIZE,
-                        mmu_permissions(vmspace, mapping->permissions))) {
-        return FTL_ERR_NO_MEMORY;
+    if (status == FTL_OK) {
+        tlb_flush_local(page);
     }
-    tlb_flush_local(page);
-    return FTL_OK;
+    return status;
 }
 
 void vmspace_populate(struct vmspace *vmspace, vaddr_t address, size_t size)
@@ -745,12 +788,11 @@ void vmspace_populate(struct vmspace *vmspace, vaddr_t address, size_t size)
     vaddr_t end = address + (size < VMSPACE_POPULATE_MAX ? size : VMSPACE_POPULATE_MAX);
     bool more = mapping != NULL;
     for (vaddr_t page = address; more && page < end && page < mapping->end; page += PAGE_SIZE) {
-        paddr_t present;
-        unsigned permissions;
+        struct page_place place;
         paddr_t pa = vmo_find_page(mapping->vmo, mapping->offset + (page - mapping->start));
-        if (pa != 0 && !page_table_query(&vmspace->table, page, &present, &permissions)) {
-            more = page_table_map(&vmspace->table, page, pa, PAGE_SIZE,
-                                  mmu_permissions(vmspace, mapping->permissions));
+        if (pa != 0 && !page_table_locate(&vmspace->table, page, &place)) {
+            more = page_table_fill(&vmspace->table, &place, page, pa,
+                                   mmu_permissions(vmspace, mapping->permissions));
         }
     }
     spin_unlock(&vmspace->lock);

@@ -27,6 +27,7 @@ struct vmspace {
     struct page_table table;
     struct account *account; /* a reference; page tables and mappings */
     struct list mappings;    /* struct mapping, sorted by address */
+    struct mapping *last;    /* found or made, a hint; NULL: none */
     vaddr_t mapped_end;      /* of the highest mapping that there has been, or 0 */
     uint32_t processes;      /* that live in it */
     bool used;               /* a process was in it, or something was mapped */

@@ -372,6 +372,14 @@ bool page_table_unmap(struct page_table *table, vaddr_t va, size_t size,
 {
     assert_range(va, size);
     struct leaf_visitor visitor = { .visit = unmap_leaf, .release = release, .context = context };
+    if (size == PAGE_SIZE) {
+        unsigned level;
+        pte_t *entry = walk(table, va, &level);
+        if (level == 0) { /* one page, mapped as such: the rule for one page */
+            visit_entries(&visitor, entry, 1, level);
+            return true;
+        }
+    }
     return split_and_visit(&visitor, table, va, size);
 }
 
@@ -386,6 +394,23 @@ bool page_table_protect(struct page_table *table, vaddr_t va, size_t size, unsig
     assert_range(va, size);
     struct leaf_visitor visitor = { .visit = protect_leaf, .bits = leaf_bits(permissions) };
     return split_and_visit(&visitor, table, va, size);
+}
+
+bool page_table_locate(const struct page_table *table, vaddr_t va, struct page_place *place)
+{
+    place->entry = walk(table, va, &place->level);
+    return pte_is_valid(*place->entry);
+}
+
+bool page_table_fill(struct page_table *table, const struct page_place *place, vaddr_t va,
+                     paddr_t pa, unsigned permissions)
+{
+    if (unlikely(place->level > 0)) {
+        return page_table_map(table, va, pa, PAGE_SIZE, permissions);
+    }
+    ASSERT(!pte_is_valid(*place->entry));
+    set_pte(place->entry, make_pte(pa, leaf_bits(permissions)));
+    return true;
 }
 
 bool page_table_query(const struct page_table *table, vaddr_t va, paddr_t *pa,
@@ -447,12 +472,6 @@ void page_table_detach(struct page_table *table, vaddr_t va, size_t size, struct
         va += part;
         size -= part;
     }
-}
-
-bool page_table_takes_megapage(const struct page_table *table, vaddr_t va)
-{
-    unsigned level;
-    return !pte_is_valid(*walk(table, va, &level)) && level > 0;
 }
 
 void page_table_free_detached(struct page_table *table, struct list *pages)

@@ -371,24 +371,45 @@ static void mmu_copied_roots_share_what_is_below(void **state)
     page_table_destroy(&other);
 }
 
+static bool takes_megapage(vaddr_t va)
+{
+    struct page_place place;
+    return !page_table_locate(&table, va, &place) && page_place_takes_megapage(&place);
+}
+
+/* Pages that are filled in one by one, at the places found before. */
+static void mmu_page_is_filled_at_its_place(void **state)
+{
+    (void)state;
+    struct page_place place;
+    assert_false(page_table_locate(&table, BASE, &place));
+    assert_true(page_table_fill(&table, &place, BASE, 3 * PAGE_SIZE, RW)); /* makes the tables */
+    assert_mapped(BASE, 3 * PAGE_SIZE, RW);
+    assert_true(page_table_locate(&table, BASE, &place));
+    assert_false(page_table_locate(&table, BASE + PAGE_SIZE, &place));
+    assert_true(page_table_fill(&table, &place, BASE + PAGE_SIZE, PAGE_SIZE, MMU_READ));
+    assert_mapped(BASE + PAGE_SIZE, PAGE_SIZE, MMU_READ);
+    assert_mapped(BASE, 3 * PAGE_SIZE, RW);
+}
+
 static void mmu_megapage_is_taken_where_nothing_is(void **state)
 {
     (void)state;
-    assert_true(page_table_takes_megapage(&table, BASE));
+    assert_true(takes_megapage(BASE));
     assert_true(page_table_map(&table, BASE + 4 * PAGE_SIZE, 0, PAGE_SIZE, RW));
-    assert_false(page_table_takes_megapage(&table, BASE));
-    assert_true(page_table_takes_megapage(&table, BASE + MEGAPAGE_SIZE));
+    assert_false(takes_megapage(BASE));
+    assert_true(takes_megapage(BASE + MEGAPAGE_SIZE));
     assert_true(page_table_map(&table, BASE + MEGAPAGE_SIZE, 0, MEGAPAGE_SIZE, RW));
-    assert_false(page_table_takes_megapage(&table, BASE + MEGAPAGE_SIZE));
+    assert_false(takes_megapage(BASE + MEGAPAGE_SIZE));
     /* An empty table is in the way until it is taken out: with all that it is for, only. */
     struct list pages = LIST_INIT(pages);
     assert_true(page_table_unmap(&table, BASE, MEGAPAGE_SIZE, NULL, NULL));
-    assert_false(page_table_takes_megapage(&table, BASE));
+    assert_false(takes_megapage(BASE));
     page_table_detach(&table, BASE, MEGAPAGE_SIZE - PAGE_SIZE, &pages);
     assert_true(list_empty(&pages));
     page_table_detach(&table, BASE, MEGAPAGE_SIZE, &pages);
     page_table_free_detached(&table, &pages);
-    assert_true(page_table_takes_megapage(&table, BASE));
+    assert_true(takes_megapage(BASE));
     assert_mapped(BASE + MEGAPAGE_SIZE, 0, RW);
 }
 
@@ -579,6 +600,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(mmu_new_table_shares_the_kernels_upper_half, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(mmu_copied_roots_share_what_is_below, setup, teardown),
+        cmocka_unit_test_setup_teardown(mmu_page_is_filled_at_its_place, setup, teardown),
         cmocka_unit_test_setup_teardown(mmu_megapage_is_taken_where_nothing_is, setup, teardown),
         cmocka_unit_test_setup_teardown(mmu_split_makes_a_boundary_and_changes_no_meaning, setup,
                                         teardown),

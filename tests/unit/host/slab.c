@@ -6,6 +6,8 @@
 
 #include "kernel/assert.h"
 
+#define UNCLEARED_BYTE 0xa5
+
 long host_alloc_budget = -1;
 size_t host_alloc_bytes;
 size_t host_alloc_pieces;
@@ -58,6 +60,13 @@ void *slab_alloc(struct slab_cache *cache)
     void *object = kalloc(cache->object_size);
     cache->used += object != NULL;
     return object;
+}
+
+/* Full of what makes no sense, so that a member that nobody fills in is noticed. */
+void *slab_alloc_uncleared(struct slab_cache *cache)
+{
+    void *object = slab_alloc(cache);
+    return object == NULL ? NULL : memset(object, UNCLEARED_BYTE, cache->object_size);
 }
 
 void slab_free(struct slab_cache *cache, void *object)

@@ -81,8 +81,24 @@ bool page_table_protect(struct page_table *table, vaddr_t va, size_t size, unsig
  */
 bool page_table_split(struct page_table *table, vaddr_t va);
 
-/* Whether map would map the 2 MiB at va, aligned, by one leaf. */
-bool page_table_takes_megapage(const struct page_table *table, vaddr_t va);
+/* Where a table says what a page is mapped to, as long as nobody changes the table. */
+struct page_place {
+    uint64_t *entry;
+    unsigned level; /* of the entry: 0 for one of 4 KiB */
+};
+
+/* Finds the place of a page; true when something is mapped there. */
+bool page_table_locate(const struct page_table *table, vaddr_t va, struct page_place *place);
+
+/* Whether map would map the 2 MiB around a place, where nothing is mapped, by one leaf. */
+static inline bool page_place_takes_megapage(const struct page_place *place)
+{
+    return place->level > 0;
+}
+
+/* Maps one page of 4 KiB at its place, where nothing is mapped; as page_table_map(). */
+bool page_table_fill(struct page_table *table, const struct page_place *place, vaddr_t va,
+                     paddr_t pa, unsigned permissions);
 
 /*
  * Finds the leaf that maps va: its physical address for va and its permissions. False when

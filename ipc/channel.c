@@ -122,6 +122,8 @@ static void close_end(struct channel *channel)
     spin_lock(&channel->pair->lock);
     if (!channel->closed) {
         channel->closed = true;
+        lane_clear(channel);
+        lane_clear(peer);
         for (struct list *node = list_pop_front(&channel->queue); node != NULL;
              node = list_pop_front(&channel->queue)) {
             list_push_back(&messages, node);
@@ -146,13 +148,13 @@ void channel_handle_closed(struct object *object)
     struct channel *channel = (struct channel *)object;
     uint32_t before = __atomic_fetch_sub(&channel->handles, 1, __ATOMIC_ACQ_REL);
     ASSERT(before != 0);
+    words_ports_close_for(channel->pair);
     if (before == 1) {
         close_end(channel);
     }
 }
 
-/* Hold no locks. */
-static void pair_put(struct channel_pair *pair)
+void channel_pair_put(struct channel_pair *pair)
 {
     if (__atomic_sub_fetch(&pair->refs, 1, __ATOMIC_ACQ_REL) == 0) {
         account_release(pair->account, sizeof(*pair));
@@ -165,7 +167,7 @@ void channel_destroy(struct object *object)
 {
     struct channel *channel = (struct channel *)object;
     close_end(channel); /* one that never had a handle */
-    pair_put(channel->pair);
+    channel_pair_put(channel->pair);
 }
 
 /* Creation. */
@@ -195,6 +197,7 @@ static struct channel_pair *pair_create(struct account *account, ftl_status_t *s
         list_init(&end->receivers);
         list_init(&end->senders);
         list_init(&end->callers);
+        spin_init(&end->lane.lock, LOCK_LANE);
     }
     return pair;
 }
@@ -322,6 +325,7 @@ static void nesting_end(struct walk *walk, bool has_ends)
 /* Puts a message into a queue where room was taken for it. The lock is held. */
 static void enqueue(struct channel *receiver, struct message *message, bool in_front)
 {
+    lane_clear(receiver->peer);
     if (in_front) {
         list_push_front(&receiver->queue, &message->link);
     } else {
@@ -338,13 +342,13 @@ static void enqueue(struct channel *receiver, struct message *message, bool in_f
 
 static void operation_begin(const struct channel_wait *operation)
 {
-    __atomic_fetch_add(&operation->channel->pair->refs, 1, __ATOMIC_RELAXED);
+    channel_pair_get(operation->channel->pair);
 }
 
 static void operation_end(struct channel_wait *operation)
 {
     message_free(operation->message);
-    pair_put(operation->channel->pair);
+    channel_pair_put(operation->channel->pair);
 }
 
 /*
@@ -497,7 +501,8 @@ static ftl_status_t queue_message(struct channel_wait *operation, bool *stopped)
     operation->granted = false;
     operation->message = NULL;
     if (operation->is_call) {
-        operation->transaction = ++channel->pair->last_transaction;
+        lane_clear(channel);
+        operation->transaction = lane_next_transaction(channel);
         message->transaction = operation->transaction;
         wait_in(&channel->callers, operation, channel_resume_call);
         lend_to_receiver(channel->peer);
@@ -695,6 +700,7 @@ static ftl_status_t reply_with(struct channel *channel, uint64_t transaction,
     spin_lock(&channel->pair->lock);
     ftl_status_t status = check_open(channel);
     if (status == FTL_OK) {
+        lane_clear(channel->peer);
         status = answer(channel->peer, transaction, message);
     }
     spin_unlock(&channel->pair->lock);
@@ -783,6 +789,7 @@ static struct call_result receive(struct channel_wait *operation, bool timed_out
     struct message *message = NULL;
     struct message first = { 0 }; /* its sizes, when it does not fit */
     bool stopped = false;
+    bool in_lane = false;
     spin_lock(&channel->pair->lock);
     bool empty = list_empty(&channel->queue);
     ftl_status_t status = empty || channel->closed ? check_open(channel) : FTL_OK;
@@ -792,10 +799,16 @@ static struct call_result receive(struct channel_wait *operation, bool timed_out
     } else if (status == FTL_OK && (timed_out || operation->deadline == 0)) {
         status = time_is_up(operation->deadline);
     } else if (status == FTL_OK) {
-        wait_in(&channel->receivers, operation, channel_resume_receive);
+        in_lane = operation->words && channel->queued == 0 && lane_wait(channel);
+        if (!in_lane) {
+            wait_in(&channel->receivers, operation, channel_resume_receive);
+        }
         stopped = true;
     }
     spin_unlock(&channel->pair->lock);
+    if (in_lane) {
+        operation_end(operation); /* the thread's port keeps the channel */
+    }
     if (stopped) {
         return thread_wait_commit(operation->deadline);
     }
@@ -828,7 +841,6 @@ struct call_result channel_resume_receive(struct thread *thread)
     }
     ftl_status_t status = FTL_OK;
     if (operation.words) {
-        operation.deadline = FTL_TIME_INFINITE; /* the fast path leaves it out */
         status = find_room(&operation);
     }
     if (status != FTL_OK) {

@@ -6,6 +6,7 @@
 #ifndef IPC_CHANNEL_H
 #define IPC_CHANNEL_H
 
+#include "ipc/lane.h"
 #include "kernel/call.h"
 #include "kernel/object.h"
 #include "mm/account.h"
@@ -27,22 +28,29 @@ struct channel {
     struct list receivers; /* channel_wait.link: threads that wait for a message here */
     struct list senders;   /* ... for room at the other end, to send from here */
     struct list callers;   /* ... for a reply to a call from here */
+    struct lane lane;      /* of calls from here; has a lock of its own */
 };
 
 struct channel_pair {
-    struct spinlock lock;      /* LOCK_CHANNEL */
-    uint32_t refs;             /* ends not destroyed, and operations that wait; atomic */
-    struct account *account;   /* a reference; the pair is charged to it */
-    uint64_t last_transaction; /* protected by the lock */
+    struct spinlock lock;    /* LOCK_CHANNEL */
+    uint32_t refs;           /* ends not destroyed, operations that wait, and ports; atomic */
+    struct account *account; /* a reference; the pair is charged to it */
     struct channel ends[2];
 };
 
 /* Boot: sets up the channels' cache. */
 void channel_init(void);
 
+/* The put may free the pair: no lock of it may be held. */
+static inline void channel_pair_get(struct channel_pair *pair)
+{
+    __atomic_fetch_add(&pair->refs, 1, __ATOMIC_RELAXED);
+}
+void channel_pair_put(struct channel_pair *pair);
+
 /*
- * How threads that wait for a reply or a message go on, and what they leave: for the fast path,
- * which stops and wakes threads by itself (ipc/fastpath.c).
+ * How threads that wait for a reply or a message go on, and what they leave: for those that began
+ * to wait in a lane.
  */
 struct call_result channel_resume_call(struct thread *thread);
 struct call_result channel_resume_receive(struct thread *thread);

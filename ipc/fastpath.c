@@ -1,7 +1,6 @@
 /*
- * See fastpath.h. Both calls are the same change of threads: one leaves the list in which it waits
- * at its end of the channel, is made current, and the other gets into such a list. What lists,
- * transactions and waits mean is told in channel.c; the locks are taken without waiting for them.
+ * See fastpath.h. Both calls are the same change of threads, within a lane (ipc/lane.h): the one
+ * that waits there is made current, and the other waits from now on.
  *
  * No function is called from here that is not compiled with the message registers reserved.
  */
@@ -9,7 +8,7 @@
 
 #include <ftl/words.h>
 
-#include "ipc/channel.h"
+#include "ipc/lane.h"
 #include "kernel/handle.h"
 #include "kernel/hart.h"
 #include "kernel/process.h"
@@ -18,58 +17,34 @@
 /* They would get arguments in registers that are reserved. */
 #define always_inline inline __attribute__((always_inline))
 
-#define SLOW_PATH ((struct fastpath_result){ 0 })
+#define SLOW_PATH ((struct fastpath_result){ .context = FASTPATH_SLOW })
+
+#define TAG_STEP ((uint64_t)1 << FTL_WORDS_TAG_SHIFT)
 
 /* Not spin_try_lock(): the lock-order check of debug builds is a function. */
-static always_inline bool try_lock(struct spinlock *lock)
+static always_inline bool try_lock(struct lane *lane)
 {
-    return __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0;
+    return likely(__atomic_exchange_n(&lane->lock.held, 1, __ATOMIC_ACQUIRE) == 0);
 }
 
-static always_inline void unlock(struct spinlock *lock)
+static always_inline void unlock(struct lane *lane)
 {
-    __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
-}
-
-/* The current process's channel end of this handle, with its pair locked; NULL: not so easily. */
-static always_inline struct channel *find_and_lock(const struct thread *thread, ftl_handle_t handle)
-{
-    struct handle_table *table = &thread->process->handles;
-    struct channel *channel = NULL;
-    if (unlikely(!try_lock(&table->lock))) {
-        return NULL;
-    }
-    const struct handle_slot *slot = handle_find(table, handle);
-    if (likely(slot != NULL) && likely(slot->object->type == OBJECT_CHANNEL) &&
-        likely(handle_has_rights(handle, FTL_RIGHT_READ | FTL_RIGHT_WRITE))) {
-        channel = (struct channel *)slot->object;
-        if (unlikely(!try_lock(&channel->pair->lock))) {
-            channel = NULL;
-        }
-    }
-    unlock(&table->lock);
-    return channel;
-}
-
-/* The thread that is the first in the list, if it waits in a words call. The lock is held. */
-static always_inline struct thread *first_waiter(const struct list *waiters)
-{
-    struct thread *thread = CONTAINER_OF(waiters->next, struct thread, wait.channel.link);
-    return likely(!list_empty(waiters)) && likely(thread->wait.channel.words) ? thread : NULL;
+    __atomic_store_n(&lane->lock.held, 0, __ATOMIC_RELEASE);
 }
 
 /*
- * Whether the hart may go from one thread to the other without asking the scheduler: they have the
- * same priority, so that nobody more urgent waits, and there is none to lend or to return.
+ * Whether the hart may go from one thread to the other without asking the scheduler, though there
+ * is more to it than registers: they have the same priority, so that nobody more urgent waits, and
+ * the other one has nothing to lend or to return.
  */
 static always_inline bool may_switch(const struct hart *hart, const struct thread *from,
                                      const struct thread *to)
 {
     uint8_t priority = __atomic_load_n(&from->priority, __ATOMIC_RELAXED);
     uint64_t affinity = __atomic_load_n(&to->affinity, __ATOMIC_RELAXED);
-    return likely(hart->arch.attention == 0) && likely(to->priority == priority) &&
-           likely(to->own_priority == priority) && likely(from->own_priority == priority) &&
-           likely(affinity >> hart->arch.index & 1);
+    return !hart->arch.resched && !hart->arch.tracing && to->priority == priority &&
+           to->own_priority == priority && hart->priority == priority &&
+           (affinity >> hart->arch.index & 1) != 0;
 }
 
 /* Takes a stopped thread's wake-up, as thread_notify() does. False: it is not stopped any more. */
@@ -87,116 +62,94 @@ static always_inline bool claim(struct thread *thread)
  */
 static always_inline bool stop(struct hart *hart, struct thread *thread)
 {
-    thread->state = THREAD_STOPPED;
     __atomic_exchange_n(&thread->wait.state, WAIT_ARMED, __ATOMIC_SEQ_CST);
-    if (likely(__atomic_load_n(&thread->kill, __ATOMIC_RELAXED) == 0)) {
+    if (likely(__atomic_load_n(&thread->stop_word, __ATOMIC_RELAXED) == 0)) {
         return true;
     }
-    hart->killed = claim(thread) ? thread : NULL;
+    if (__atomic_load_n(&thread->kill, __ATOMIC_RELAXED) != 0 && claim(thread)) {
+        hart->killed = thread;
+    }
     return false;
 }
 
-/* Makes a claimed thread the current one. Returns whether that is all there is to do. */
-static always_inline bool start(struct hart *hart, struct thread *thread)
-{
-    thread->wait.resume = NULL;
-    thread->state = THREAD_RUNNING;
-    __atomic_store_n(&hart->current, thread, __ATOMIC_RELAXED);
-    hart->arch.context = &thread->context;
-    if (unlikely(thread->hart != hart->arch.index)) {
-        /* Who kills it interrupts the hart it was on last. */
-        __atomic_store_n(&thread->hart, hart->arch.index, __ATOMIC_SEQ_CST);
-        return false;
-    }
-    return context_is_loaded(&thread->context);
-}
-
 /*
- * From the current thread, which waits from now on in `waiters`, to the claimed one. Ends the hold
- * of the pair's lock.
+ * From the current thread, which the lane names as waiting by now, to the claimed one. Ends the
+ * hold of the lane's lock. Not `plain`: the fast path's end has more to do.
  */
-static always_inline struct fastpath_result change_threads(struct hart *hart,
-                                                           struct channel *channel,
-                                                           struct list *waiters, struct thread *to,
-                                                           uint64_t tag)
+static always_inline struct fastpath_result change_threads(struct hart *hart, struct lane *lane,
+                                                           struct thread *to, uint64_t tag,
+                                                           bool plain)
 {
     struct thread *from = hart->current;
-    struct list *link = &to->wait.channel.link;
-    link->prev->next = link->next; /* it is a waiter no more: the link itself means nothing */
-    link->next->prev = link->prev;
-    list_push_front(waiters, &from->wait.channel.link);
-    from->wait.channel.channel = channel; /* with the reference of the other's wait */
-    bool started = start(hart, to); /* first, as the hart has to be off what it leaves by then */
-    bool stopped = stop(hart, from);
-    unlock(&channel->pair->lock);
     uintptr_t context = (uintptr_t)&to->context;
-    if (unlikely(!stopped) || unlikely(!started)) {
+    if (unlikely(!plain)) {
         context |= FASTPATH_UNFINISHED;
-    } else if (!vmspace_enter_window(to->process->vmspace) &&
-               unlikely(!vmspace_try_switch(to->process->vmspace))) {
+        if (from->context.fpu != NULL) {
+            context_store_fpu(&from->context); /* before another hart can go on with it */
+        }
+    }
+    /* First, as the hart has to be off what it leaves by the time that one stops. */
+    __atomic_store_n(&hart->current, to, __ATOMIC_RELAXED);
+    hart->arch.context = &to->context;
+    if (unlikely(!stop(hart, from))) {
+        context |= FASTPATH_UNFINISHED;
+    }
+    unlock(lane);
+    if (hart->arch.vmspace != to->tables && unlikely(!vmspace_try_switch(to->tables))) {
         context |= FASTPATH_UNFINISHED;
     }
     return (struct fastpath_result){ .context = context, .tag = tag };
-}
-
-static always_inline void prepare_wait(struct thread *thread, bool receiving,
-                                       struct call_result (*resume)(struct thread *thread))
-{
-    thread->wait.timed_out = false;
-    thread->wait.resume = resume;
-    thread->wait.cleanup = channel_wait_cleanup;
-    thread->wait.channel.message = NULL;
-    thread->wait.channel.is_call = !receiving;
-    thread->wait.channel.receiving = receiving;
-    thread->wait.channel.words = true;
-    thread->wait.channel.granted = false;
 }
 
 struct fastpath_result fastpath_channel_call_words(uint64_t handle, uint64_t tag)
 {
     struct hart *hart = hart_self();
     struct thread *caller = hart->current;
-    if (unlikely(tag > FTL_WORDS_SIZE)) {
+    struct lane *lane = caller->ports[PORT_CALLS].lane;
+    if (unlikely(caller->ports[PORT_CALLS].slot->value != handle) ||
+        unlikely(tag > FTL_WORDS_SIZE) || !try_lock(lane)) {
         return SLOW_PATH;
     }
-    struct channel *channel = find_and_lock(caller, handle);
-    if (unlikely(channel == NULL)) {
-        return SLOW_PATH;
+    struct thread *server = lane->server;
+    if (unlikely(server == NULL) || unlikely(lane->caller != NULL)) {
+        goto unlock;
     }
-    struct channel *peer = channel->peer;
-    struct thread *server = first_waiter(&peer->receivers);
-    if (unlikely(server == NULL) || unlikely(peer->queued != 0) ||
-        !may_switch(hart, caller, server) || !claim(server)) {
-        unlock(&channel->pair->lock);
-        return SLOW_PATH;
+    bool plain = __atomic_load_n(&server->place, __ATOMIC_RELAXED) == hart->arch.place;
+    if ((unlikely(!plain) && !may_switch(hart, caller, server)) || !claim(server)) {
+        goto unlock;
     }
-    uint64_t transaction = ++channel->pair->last_transaction;
-    prepare_wait(caller, false, channel_resume_call);
-    caller->wait.channel.transaction = transaction;
-    return change_threads(hart, channel, &channel->callers, server,
-                          transaction << FTL_WORDS_TAG_SHIFT | tag);
+    lane->caller = caller;
+    lane->tag += TAG_STEP;
+    return change_threads(hart, lane, server, lane->tag | tag, plain);
+
+unlock:
+    unlock(lane);
+    return SLOW_PATH;
 }
 
 struct fastpath_result fastpath_channel_serve_words(uint64_t handle, uint64_t tag)
 {
     struct hart *hart = hart_self();
     struct thread *server = hart->current;
+    struct lane *lane = server->ports[PORT_SERVES].lane;
     size_t size = tag & FTL_WORDS_SIZE_MASK;
-    if (unlikely(size > FTL_WORDS_SIZE)) {
+    if (unlikely(server->ports[PORT_SERVES].slot->value != handle) ||
+        unlikely(size > FTL_WORDS_SIZE) || !try_lock(lane)) {
         return SLOW_PATH;
     }
-    struct channel *channel = find_and_lock(server, handle);
-    if (unlikely(channel == NULL)) {
-        return SLOW_PATH;
+    struct thread *caller = lane->caller;
+    if (unlikely(caller == NULL) || unlikely(lane->tag != tag - size)) {
+        goto unlock;
     }
-    struct thread *caller = first_waiter(&channel->peer->callers);
-    if (unlikely(caller == NULL) ||
-        unlikely(caller->wait.channel.transaction != tag >> FTL_WORDS_TAG_SHIFT) ||
-        unlikely(caller->loan.borrower != NULL) || unlikely(channel->queued != 0) ||
-        !may_switch(hart, server, caller) || !claim(caller)) {
-        unlock(&channel->pair->lock);
-        return SLOW_PATH;
+    bool plain = __atomic_load_n(&caller->place, __ATOMIC_RELAXED) == hart->arch.place;
+    if ((unlikely(!plain) && !may_switch(hart, server, caller)) || !claim(caller)) {
+        goto unlock;
     }
-    prepare_wait(server, true, channel_resume_receive);
-    return change_threads(hart, channel, &channel->receivers, caller, size);
+    lane->caller = NULL;
+    lane->server = server; /* who replies is who waits: it may be another than who was called */
+    return change_threads(hart, lane, caller, size, plain);
+
+unlock:
+    unlock(lane);
+    return SLOW_PATH;
 }

@@ -89,7 +89,7 @@ void message_free(struct message *message)
     }
 }
 
-/* An empty message with room for all, charged to the current process. */
+/* A message with room for all, its bytes to be filled in; charged to the current process. */
 static ftl_status_t message_alloc(size_t size, uint32_t handle_count, struct message **made)
 {
     const struct message shape = { .size = size, .handle_count = handle_count };
@@ -98,20 +98,20 @@ static ftl_status_t message_alloc(size_t size, uint32_t handle_count, struct mes
     if (!account_charge(account, charge)) {
         return FTL_ERR_LIMIT;
     }
-    struct message *message = kalloc(header_size(&shape));
+    struct message *message = kalloc_unfilled(header_size(&shape));
     if (message == NULL) {
         goto release;
     }
+    *message = shape;
+    memset(message->handles, 0, handle_count * sizeof(message->handles[0]));
     message->data = (char *)&message->handles[handle_count];
     if (pages_size(&shape) != 0) {
-        message->data = kalloc(pages_size(&shape));
+        message->data = kalloc_unfilled(pages_size(&shape));
         if (message->data == NULL) {
             goto free_header;
         }
     }
     message->account = account_get(account);
-    message->size = size;
-    message->handle_count = handle_count;
     list_init(&message->link);
     *made = message;
     return FTL_OK;

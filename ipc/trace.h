@@ -1,6 +1,6 @@
 /*
  * Tracing of messages: while it is on, every message that is sent leaves a record in a ring. The
- * switch is one flag of each hart, which the fast path's one look at `attention` covers: it costs
+ * switch is one flag of each hart, which the fast path's one comparison of places covers: it costs
  * nothing while it is off, and while it is on all messages take the slow path, which has the hooks.
  */
 #ifndef IPC_TRACE_H

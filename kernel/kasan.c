@@ -17,7 +17,8 @@
 #define GRANULE     8         /* bytes of memory for one of the shadow */
 #define VMAP_SHADOW (4 * MIB) /* of the vmap area */
 
-/* clang takes a function's stack frame's shadow to be here: see __asan_set_shadow_f1() and others.
+/*
+ * clang takes a function's stack frame's shadow to be here: see __asan_set_shadow_f1() and others.
  */
 #define CLANG_SHADOW(address) ((uintptr_t)(address) / GRANULE + FTL_KASAN_OFFSET)
 #define CLANG_ADDRESS(shadow) (((shadow) - FTL_KASAN_OFFSET) * GRANULE)
@@ -127,7 +128,8 @@ static _Noreturn void report(uintptr_t address, size_t size, bool write, uintptr
           (unsigned long)address, (unsigned long)pc);
 }
 
-/* Looks at the first byte of each granule and at the last of all: those between them go with these.
+/*
+ * Looks at the first byte of each granule and at the last of all: those between them go with these.
  */
 static inline void check(uintptr_t address, size_t size, bool write, uintptr_t pc)
 {

@@ -30,6 +30,7 @@ static bool update(struct thread *thread)
         return false;
     }
     __atomic_store_n(&thread->priority, priority, __ATOMIC_RELAXED);
+    __atomic_store_n(&thread->priority_changed, 1, __ATOMIC_RELAXED);
     sched_update(thread);
     return true;
 }
@@ -83,6 +84,7 @@ static void pass_on(struct thread *thread)
     object_get(&lender->object);
     bool changed = true;
     while (changed) {
+        lane_lend(lender);
         struct thread *borrower = borrower_of(lender);
         changed = borrower != NULL && renew(lender, borrower);
         object_put(&lender->object);
@@ -114,6 +116,9 @@ void thread_limit_priority(struct thread *thread, uint8_t max)
 
 void thread_lend_priority(struct thread *lender, struct thread *server)
 {
+    if (__atomic_load_n(&lender->loan.borrower, __ATOMIC_RELAXED) == server) {
+        return;
+    }
     thread_return_priority(lender);
     if (lender == server) {
         return;
@@ -130,6 +135,23 @@ void thread_lend_priority(struct thread *lender, struct thread *server)
     if (changed) {
         pass_on(server);
     }
+}
+
+void thread_begin_loan(struct thread *lender, struct thread *server)
+{
+    object_get(&server->object);
+    spin_lock(&lender->lock);
+    ASSERT(lender->loan.borrower == NULL);
+    __atomic_store_n(&lender->loan.borrower, server, __ATOMIC_RELAXED);
+    spin_unlock(&lender->lock);
+    spin_lock(&server->lock);
+    insert(server, lender);
+    spin_unlock(&server->lock);
+}
+
+void thread_renew_loan(struct thread *lender)
+{
+    pass_on(lender);
 }
 
 void thread_return_priority(struct thread *lender)

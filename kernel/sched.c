@@ -309,7 +309,10 @@ void sched_update(struct thread *thread)
         }
     }
     struct hart *hart = &harts[__atomic_load_n(&thread->hart, __ATOMIC_RELAXED)];
-    if (__atomic_load_n(&hart->current, __ATOMIC_RELAXED) == thread) {
+    /* One that is not stopped may be about to run there: the fast path does not look again. */
+    if (__atomic_load_n(&hart->current, __ATOMIC_RELAXED) == thread ||
+        (hart != hart_self() &&
+         __atomic_load_n(&thread->wait.state, __ATOMIC_RELAXED) == WAIT_NOTIFIED)) {
         request_reschedule(hart);
     }
 }
@@ -436,6 +439,35 @@ void sched_stop_current(void)
 }
 
 /*
+ * The hart notes the priority with which its thread runs; a change from now on is one to come, and
+ * sched_update() will find the thread here. Returns it.
+ */
+static uint8_t note_priority(struct hart *hart, struct thread *thread)
+{
+    __atomic_store_n(&thread->priority_changed, 0, __ATOMIC_RELAXED);
+    memory_barrier();
+    uint8_t priority = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
+    __atomic_store_n(&hart->priority, priority, __ATOMIC_RELAXED);
+    hart->arch.priority = priority;
+    hart->arch.plain_priority = thread->uses_fpu != 0 ? NOT_PLAIN : priority;
+    return priority;
+}
+
+void sched_switched(void)
+{
+    struct hart *hart = hart_self();
+    struct thread *thread = hart->current;
+    uint8_t before = hart->priority;
+    __atomic_store_n(&thread->hart, hart->arch.index, __ATOMIC_RELAXED);
+    /* note_priority() has a barrier: who kills it from now on interrupts this hart. */
+    if (note_priority(hart, thread) != before) {
+        sched_request();
+    }
+    vmspace_activate(thread->process->vmspace);
+    context_activate(&thread->context);
+}
+
+/*
  * Makes a thread that is on no queue the current one of a hart that runs nothing, within a new time
  * slice or in the same one as the thread before. Returns whether that is all there is to do before
  * it returns to its process; if not, finish_start() comes first.
@@ -453,9 +485,7 @@ static inline bool start(struct hart *hart, struct thread *thread, bool same_sli
      * sched_update() and thread_kill() find it here, or what they did is seen from here on; who
      * puts a rival on the queue finds that there is no slice, or the rival is seen.
      */
-    memory_barrier();
-    uint8_t priority = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
-    __atomic_store_n(&hart->priority, priority, __ATOMIC_RELAXED);
+    uint8_t priority = note_priority(hart, thread);
     if (unlikely(priority < queue_priority) || unlikely(!may_run_on(thread, hart))) {
         sched_request();
     }
@@ -465,7 +495,7 @@ static inline bool start(struct hart *hart, struct thread *thread, bool same_sli
         slice_end = hart->run_start + TIME_SLICE;
         __atomic_store_n(&hart->slice_end, slice_end, __ATOMIC_RELAXED);
     }
-    return likely(thread->process->vmspace == hart->arch.vmspace) &&
+    return likely(vmspace_is_active(thread->process->vmspace)) &&
            likely(thread->context.fpu == NULL) && likely(slice_end >= hart->timer_armed) &&
            likely(thread->wait.resume == NULL) &&
            likely(__atomic_load_n(&thread->kill, __ATOMIC_RELAXED) == 0) &&
@@ -561,11 +591,10 @@ static struct hart *least_busy(struct hart *hart, const struct thread *thread)
 /* Puts the current thread back on a queue when one that waits here should go first. */
 static __attribute__((noinline)) void reconsider(struct hart *hart)
 {
-    const struct thread *current = hart->current;
-    uint8_t priority = __atomic_load_n(&current->priority, __ATOMIC_RELAXED);
+    struct thread *current = hart->current;
+    uint8_t priority = note_priority(hart, current);
     uint32_t rivals = __atomic_load_n(&hart->queue.present, __ATOMIC_RELAXED) >> priority;
     nsec_t slice_end = hart->slice_end;
-    __atomic_store_n(&hart->priority, priority, __ATOMIC_RELAXED);
     if (!may_run_on(current, hart)) {
         put_back(hart, hart);
     } else if (rivals > 1 || (rivals == 1 && slice_end <= time_now())) {

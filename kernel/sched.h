@@ -70,6 +70,12 @@ void sched_stop_current(void);
  */
 void sched_hand_over(struct thread *thread);
 
+/*
+ * The fast path of calls has made another thread current, of the same priority, in whose context
+ * all is stored: what there is to a switch besides.
+ */
+void sched_switched(void);
+
 /* Before this hart returns to a process, the scheduler is to look who should run. */
 static inline void sched_request(void)
 {

@@ -15,6 +15,7 @@ enum lock_class {
     LOCK_PROCESS,        /* struct process: threads, state */
     LOCK_NESTING,        /* which channel ends lie in messages: ipc/channel.c */
     LOCK_CHANNEL,        /* both ends of a channel */
+    LOCK_LANE,           /* the fast path's part of a channel, one way */
     LOCK_HANDLES,        /* struct handle_table */
     LOCK_VMSPACE_LIST,   /* windows in use and page-table roots to keep in step */
     LOCK_VMSPACE,        /* struct vmspace: mappings, page tables */

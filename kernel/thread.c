@@ -47,6 +47,8 @@ struct thread *thread_create(struct process *process, vaddr_t entry, uint64_t ar
     thread->affinity = UINT64_MAX;
     thread->hart = hart_index();
     thread->wait.timer.expire = wait_expired;
+    thread->tables = vmspace_tables(process->vmspace);
+    words_ports_init(thread);
 
     *status = FTL_ERR_BAD_STATE;
     spin_lock(&process->lock);
@@ -116,11 +118,15 @@ nsec_t thread_cpu_time(const struct thread *thread, nsec_t now)
     return runs && before == after && start < now ? after + (now - start) : after;
 }
 
-static ftl_thread_state_t public_state(enum thread_state state)
+/* The fast path of calls does not change `state`: who runs is who is current on a hart. */
+static ftl_thread_state_t public_state(const struct thread *thread)
 {
-    switch (state) {
-    case THREAD_RUNNING: return FTL_THREAD_RUNNING;
-    case THREAD_STOPPED: return FTL_THREAD_WAITING;
+    const struct hart *hart = &harts[__atomic_load_n(&thread->hart, __ATOMIC_RELAXED)];
+    switch (__atomic_load_n(&thread->state, __ATOMIC_RELAXED)) {
+    case THREAD_RUNNING:
+    case THREAD_STOPPED:
+        return __atomic_load_n(&hart->current, __ATOMIC_RELAXED) == thread ? FTL_THREAD_RUNNING
+                                                                           : FTL_THREAD_WAITING;
     case THREAD_DEAD: return FTL_THREAD_EXITED;
     default: return FTL_THREAD_READY;
     }
@@ -130,7 +136,7 @@ void thread_describe(struct thread *thread, struct ftl_thread_info *info)
 {
     *info = (struct ftl_thread_info){
         .tid = thread->id,
-        .state = public_state(__atomic_load_n(&thread->state, __ATOMIC_RELAXED)),
+        .state = public_state(thread),
         .hart = __atomic_load_n(&thread->hart, __ATOMIC_RELAXED),
         .cpu_time = thread_cpu_time(thread, time_now()),
     };
@@ -159,7 +165,9 @@ ftl_status_t thread_set_name(struct thread *thread, const char *name, size_t siz
 void thread_set_affinity(struct thread *thread, uint64_t affinity)
 {
     spin_lock(&thread->lock);
+    bool anywhere = (harts_online() & ~affinity) == 0;
     __atomic_store_n(&thread->affinity, affinity, __ATOMIC_RELAXED);
+    __atomic_store_n(&thread->pinned, anywhere ? 0 : PLACE_DIFFERS, __ATOMIC_RELAXED);
     sched_update(thread);
     spin_unlock(&thread->lock);
 }
@@ -212,6 +220,7 @@ struct call_result thread_finish_wait(struct thread *thread)
 
 void thread_leave(struct thread *thread)
 {
+    words_ports_close(thread);
     if (thread->wait.resume != NULL) {
         abandon_wait(thread);
     }

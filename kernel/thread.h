@@ -8,6 +8,7 @@
 #define KERNEL_THREAD_H
 
 #include "arch/context.h"
+#include "ipc/lane.h"
 #include "kernel/call.h"
 #include "kernel/hart.h"
 #include "kernel/object.h"
@@ -17,6 +18,7 @@
 
 struct process;
 struct thread;
+struct vmspace;
 
 enum thread_state {
     THREAD_NEW,
@@ -142,18 +144,41 @@ struct thread {
     uint64_t id;              /* unique */
     char name[FTL_THREAD_NAME_MAX]; /* for people; empty without one; under `lock` */
     enum thread_state state;        /* for people and assertions; kill and wait.state decide */
-    uint32_t kill;        /* ends before it next returns to its process; atomic, never cleared */
-    struct spinlock lock; /* LOCK_THREAD; protects the next five, and the name */
-    uint8_t priority;     /* it runs with: the highest of its own and those lent; read by all */
-    uint8_t own_priority;
+    union {
+        struct {
+            uint32_t kill; /* ends before it next returns to its process; atomic, never cleared */
+            /* its priority is another than when a hart last looked at it; atomic */
+            uint32_t priority_changed;
+        };
+        uint64_t stop_word; /* any of them: it does not stop as simply as that */
+    };
+    struct spinlock lock; /* LOCK_THREAD; protects most of the next, and the name */
+    /*
+     * What decides whether a switch to the thread is a matter of registers alone: so if it is on no
+     * queue, and this equals the `place` of the hart that it ran on last (arch/hart.h), which has
+     * the same priorities there, and whose other flags are not set.
+     */
+    union {
+        struct {
+            uint8_t uses_fpu; /* 0 or PLACE_DIFFERS; its own */
+            uint8_t pinned;   /* the same: not every hart is in its affinity */
+            uint8_t priority; /* runs with: the highest of its own and those lent; read by all */
+            uint8_t own_priority;
+            unsigned hart; /* index of the hart it ran on last; no lock */
+        };
+        uint64_t place;
+    };
+    struct vmspace *tables;    /* of its vmspace: vmspace_tables() */
     uint64_t affinity;         /* bits are hart indices: where it may run; read by all */
     struct list loans;         /* struct priority_loan: who lent it priority */
     struct priority_loan loan; /* whom it lends its own */
-    unsigned hart;             /* index of the hart it ran on last */
     vaddr_t exit_clear;        /* thread_exit's argument */
     nsec_t cpu_time;
     struct wait wait;
+    struct words_port ports[PORT_COUNT]; /* its own; changed under `lock` */
 };
+
+#define PLACE_DIFFERS 2 /* from every flag of a hart's */
 
 /*
  * Makes a thread of the process, with one reference for the caller (and one of its own once
@@ -210,6 +235,13 @@ void thread_return_priority(struct thread *lender);
 /* Wakes the thread if it is or is about to be stopped. By those it registered with, while the
  * registration holds. */
 void thread_notify(struct thread *thread);
+
+/*
+ * thread_lend_priority() in two steps, for a lender without a loan: the first takes no lock but
+ * LOCK_THREAD and does not yet change what the server runs with.
+ */
+void thread_begin_loan(struct thread *lender, struct thread *server);
+void thread_renew_loan(struct thread *lender);
 
 /*
  * Stopping the current thread in a call, in this order: thread_wait_begin(), registering with what

@@ -321,11 +321,11 @@ static unsigned order_of(size_t size)
     return order;
 }
 
-void *kalloc(size_t size)
+void *kalloc_unfilled(size_t size)
 {
     if (likely(size <= KALLOC_MAX)) {
         struct slab_cache *cache = kalloc_cache(size);
-        char *object = slab_alloc(cache);
+        char *object = slab_alloc_uncleared(cache);
         if (KASAN_REDZONE != 0 && object != NULL) {
             kasan_poison(object + size, cache->size - size, KASAN_OBJECT_END);
         }
@@ -334,13 +334,19 @@ void *kalloc(size_t size)
     if (size > PAGE_SIZE << PAGE_MAX_ORDER) {
         return NULL;
     }
-    struct page *page = page_alloc_zeroed(order_of(size));
+    struct page *page = page_alloc(order_of(size));
     if (page == NULL) {
         return NULL;
     }
     char *memory = page_to_virt(page);
     kasan_poison(memory + size, (PAGE_SIZE << order_of(size)) - size, KASAN_PAGES_END);
     return memory;
+}
+
+void *kalloc(size_t size)
+{
+    void *memory = kalloc_unfilled(size);
+    return unlikely(memory == NULL) ? NULL : memset(memory, 0, size);
 }
 
 void kfree(void *memory, size_t size)

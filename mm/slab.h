@@ -69,6 +69,8 @@ void slab_init(void);
  * them, at most 4 MiB), or NULL.
  */
 void *kalloc(size_t size);
+/* The same without the zeros, for who fills all of it before anybody else sees it. */
+void *kalloc_unfilled(size_t size);
 /* `size` as it was allocated. NULL is allowed. */
 void kfree(void *memory, size_t size);
 

@@ -144,7 +144,7 @@ void vmspace_switch(struct vmspace *vmspace)
     while (!tlb_try_load(space) && !tlb_try_enter(space)) {
         tlb_assign_id(space);
     }
-    __atomic_store_n(&arch_hart_self()->vmspace, vmspace, __ATOMIC_RELAXED);
+    __atomic_store_n(&arch_hart_self()->vmspace, vmspace_tables(vmspace), __ATOMIC_RELAXED);
 }
 
 /* Harts that have the tables of a user vmspace loaded. */

@@ -116,42 +116,44 @@ bool vmspace_read_code(struct vmspace *vmspace, vaddr_t address, uint32_t *word)
  */
 ftl_status_t vmspace_fault(struct vmspace *vmspace, vaddr_t address, unsigned access);
 
-/* The rest of vmspace_activate(): it is another. */
+/* The vmspace whose page tables it takes to run in this one: windows lie in the kernel's, NULL. */
+static inline struct vmspace *vmspace_tables(struct vmspace *vmspace)
+{
+    return vmspace != NULL && vmspace->isolation == FTL_ISOLATION_SANDBOX ? NULL : vmspace;
+}
+
+/* The rest of vmspace_activate(). */
 void vmspace_switch(struct vmspace *vmspace);
 
-/* The same, for the fast path of calls; false: nothing is done, as it takes more than usual. */
-bool vmspace_try_switch(struct vmspace *vmspace);
+/*
+ * The same for what vmspace_tables() says, for the fast path of calls; false: nothing is done, as
+ * it takes more than usual.
+ */
+bool vmspace_try_switch(struct vmspace *tables);
 
-/* This hart runs in the vmspace from now on. NULL: in the kernel alone. */
+/* Whether this hart may run in the vmspace. */
+static inline bool vmspace_is_active(struct vmspace *vmspace)
+{
+    const struct arch_hart *hart = arch_hart_self();
+    const struct vmspace *tables = vmspace_tables(vmspace);
+    return hart->vmspace == tables &&
+           (tables == vmspace ||
+            (__atomic_load_n(&vmspace->space.harts, __ATOMIC_RELAXED) >> hart->index & 1) != 0);
+}
+
+/*
+ * This hart runs in the vmspace from now on. NULL: in the kernel alone. A window in which it has
+ * been before it has entered for ever.
+ */
 static inline void vmspace_activate(struct vmspace *vmspace)
 {
-    if (arch_hart_self()->vmspace != vmspace) {
+    if (!vmspace_is_active(vmspace)) {
         vmspace_switch(vmspace);
     }
 }
 
 /* Every hart that runs in the vmspace from now on fetches the instructions that were written. */
 void vmspace_sync_code(const struct vmspace *vmspace);
-
-/*
- * vmspace_activate() where it takes next to nothing: from one window to another, in which the hart
- * has been before. False: it takes more. Some vmspace is active.
- */
-static inline bool vmspace_enter_window(struct vmspace *vmspace)
-{
-    struct arch_hart *hart = arch_hart_self();
-    const struct vmspace *now = hart->vmspace;
-    if (now == vmspace) {
-        return true;
-    }
-    uint64_t known = __atomic_load_n(&vmspace->space.harts, __ATOMIC_RELAXED);
-    if (now->isolation != FTL_ISOLATION_SANDBOX || vmspace->isolation != FTL_ISOLATION_SANDBOX ||
-        (known >> hart->index & 1) == 0) {
-        return false;
-    }
-    __atomic_store_n(&hart->vmspace, vmspace, __ATOMIC_RELAXED);
-    return true;
-}
 
 /* Copies between the kernel and the current process's memory, faulting pages in. BAD_ADDRESS,
  * NO_MEMORY, LIMIT. */

@@ -4,20 +4,21 @@
  */
 #include "mm/vmspace.h"
 
-static __attribute__((noinline)) bool enter(struct vmspace *vmspace)
+static __attribute__((noinline)) bool enter(struct tlb_space *space, struct vmspace *tables)
 {
-    bool entered = tlb_try_enter(&vmspace->space);
+    bool entered = tlb_try_enter(space);
     if (entered) {
-        __atomic_store_n(&arch_hart_self()->vmspace, vmspace, __ATOMIC_RELAXED);
+        __atomic_store_n(&arch_hart_self()->vmspace, tables, __ATOMIC_RELAXED);
     }
     return entered;
 }
 
-bool vmspace_try_switch(struct vmspace *vmspace)
+bool vmspace_try_switch(struct vmspace *tables)
 {
-    if (unlikely(!tlb_try_load(&vmspace->space))) {
-        return enter(vmspace);
+    struct tlb_space *space = tables == NULL ? &tlb_kernel_space : &tables->space;
+    if (unlikely(!tlb_try_load(space))) {
+        return enter(space, tables);
     }
-    __atomic_store_n(&arch_hart_self()->vmspace, vmspace, __ATOMIC_RELAXED);
+    __atomic_store_n(&arch_hart_self()->vmspace, tables, __ATOMIC_RELAXED);
     return true;
 }

@@ -25,6 +25,7 @@ _Static_assert(offsetof(struct context, x[REG_A1]) == CONTEXT_A1, "offsets.h");
 _Static_assert(offsetof(struct context, sstatus) == CONTEXT_SSTATUS, "offsets.h");
 _Static_assert(offsetof(struct context, call) == CONTEXT_CALL, "offsets.h");
 _Static_assert(offsetof(struct context, fpu) == CONTEXT_FPU, "offsets.h");
+_Static_assert(offsetof(struct context, x[REG_S11]) == CONTEXT_S11, "offsets.h");
 _Static_assert(offsetof(struct context, x[REG_T6]) == CONTEXT_T6, "offsets.h");
 _Static_assert(offsetof(struct fpu_state, fcsr) == FPU_FCSR, "offsets.h");
 _Static_assert(offsetof(struct arch_hart, context) == HART_CONTEXT, "offsets.h");
@@ -32,9 +33,6 @@ _Static_assert(offsetof(struct arch_hart, stack_top) == HART_STACK_TOP, "offsets
 _Static_assert(offsetof(struct arch_hart, scratch) == HART_SCRATCH, "offsets.h");
 _Static_assert(offsetof(struct arch_hart, emergency_top) == HART_EMERGENCY, "offsets.h");
 _Static_assert(offsetof(struct arch_hart, resched) == HART_RESCHED, "offsets.h");
-
-void fpu_save(struct fpu_state *state);
-void fpu_restore(const struct fpu_state *state);
 
 void context_init(struct context *context, vaddr_t entry, uint64_t argument, vaddr_t stack,
                   vaddr_t tls, vaddr_t sandbox_base)
@@ -53,36 +51,12 @@ void context_init(struct context *context, vaddr_t entry, uint64_t argument, vad
     }
 }
 
-/*
- * What FS is when the registers hold what is saved. Harts need not tell dirty registers from
- * others: those that do not read dirty whatever is written (Privileged Architecture, "Extension
- * Context Status"), and all is saved each time.
- */
-static uint64_t fs_saved = SSTATUS_FS_CLEAN;
-
-void context_fpu_always_dirty(void)
+void context_set_words_call(struct context *context)
 {
-    fs_saved = SSTATUS_FS_DIRTY;
-}
-
-void context_store_fpu(struct context *context)
-{
-    if ((csr_read(sstatus) & SSTATUS_FS) == SSTATUS_FS_DIRTY) {
-        fpu_save(context->fpu);
-        csr_clear(sstatus, SSTATUS_FS_DIRTY ^ fs_saved);
+    context->call = STOPPED_IN_WORDS_CALL;
+    if ((context->sstatus & SSTATUS_SPP) != 0) {
+        context->x[REG_RA] = context->pc;
     }
-}
-
-void context_load_fpu(struct context *context)
-{
-    struct arch_hart *hart = arch_hart_self();
-    if (hart->fpu_owner != context->fpu || context->fpu->hart != hart->index) {
-        csr_set(sstatus, fs_saved);
-        fpu_restore(context->fpu);
-        hart->fpu_owner = context->fpu;
-        context->fpu->hart = hart->index;
-    }
-    context->sstatus = (context->sstatus & ~(uint64_t)SSTATUS_FS) | fs_saved;
 }
 
 bool context_enable_fpu(struct context *context)

@@ -7,60 +7,17 @@
  * whenever it is entered from a process.
  *
  * Two ways in: trap_entry for everything (interrupts, faults, ecall), gate_entry for calls of sandboxed
- * processes. A call stores little of the process, and mostly returns the way it came. When it leaves something to
+ * processes, with words calls in words.S. A call stores little of the process, and mostly returns the way it came. When it leaves something to
  * the scheduler (resched), it has brought the callee-saved registers back, as C functions do: only then are they
  * stored, in the thread's context, and from then on the thread may stop. context_resume is the way out of
  * everything but calls that return.
  */
+#include <ftl/sandbox_abi.h>
+
 #include "arch/csr.h"
+#include "arch/macros.S"
 #include "arch/offsets.h"
 #include "call_count.gen.h"
-
-#define X(n) (8 * (n))
-
-/* What a C function keeps; ra, sp and tp are stored on the way in. */
-.macro each_kept instruction, context
-    \instruction gp, X(3)(\context)
-    \instruction s0, X(8)(\context)
-    \instruction s1, X(9)(\context)
-    \instruction s2, X(18)(\context)
-    \instruction s3, X(19)(\context)
-    \instruction s4, X(20)(\context)
-    \instruction s5, X(21)(\context)
-    \instruction s6, X(22)(\context)
-    \instruction s7, X(23)(\context)
-    \instruction s8, X(24)(\context)
-    \instruction s9, X(25)(\context)
-    \instruction s10, X(26)(\context)
-    \instruction s11, X(27)(\context)
-.endm
-.macro store_kept context
-    each_kept sd, \context
-.endm
-.macro load_kept context
-    ld      ra, X(1)(\context)
-    ld      sp, X(2)(\context)
-    ld      tp, X(4)(\context)
-    each_kept ld, \context
-.endm
-
-/* The message registers of words calls. */
-.macro each_word instruction, context
-    \instruction a2, X(12)(\context)
-    \instruction a3, X(13)(\context)
-    \instruction a4, X(14)(\context)
-    \instruction a5, X(15)(\context)
-    \instruction a6, X(16)(\context)
-    \instruction t3, X(28)(\context)
-    \instruction t4, X(29)(\context)
-    \instruction t5, X(30)(\context)
-.endm
-.macro load_words context
-    each_word ld, \context
-.endm
-.macro store_words context
-    each_word sd, \context
-.endm
 
 /*
  * A leaf call (kernel/leaf.c) by its number below 0, which is known to be one. It uses t0, t1, a0 and a1, and no stack;
@@ -155,7 +112,7 @@ user_call_by_table:
     sd      t1, CONTEXT_PC(t0)
     ld      sp, HART_STACK_TOP(tp)
     li      t2, CALL_COUNT
-    bgeu    a7, t2, words_from_user
+    bgeu    a7, t2, past_table
     lla     t2, call_table
     slli    t1, a7, CALL_ENTRY_SHIFT
     add     t2, t2, t1
@@ -198,11 +155,11 @@ leaf_call_from_user:
 1:  li      a7, CALL_COUNT              /* as unknown as any */
     j       user_call_by_table
 
-words_from_user:
+past_table:
     li      t2, FIRST_WORDS_CALL
     sub     t1, a7, t2
     li      t2, WORDS_CALL_COUNT
-    bltu    t1, t2, words_call
+    bltu    t1, t2, words_from_user     /* words.S */
     call    call_unknown
     j       user_call_return
 
@@ -223,7 +180,7 @@ gate_call_by_table:
     sd      t2, CONTEXT_TP(t0)
     ld      sp, HART_STACK_TOP(tp)
     li      t2, CALL_COUNT
-    bgeu    a7, t2, words_from_sandbox
+    bgeu    a7, t2, gate_unknown
     lla     t2, call_table
     slli    t1, a7, CALL_ENTRY_SHIFT
     add     t2, t2, t1
@@ -263,12 +220,7 @@ leaf_call_from_sandbox:
 1:  li      a7, CALL_COUNT              /* as unknown as any */
     j       gate_call_by_table
 
-words_from_sandbox:
-    li      t2, FIRST_WORDS_CALL
-    sd      ra, CONTEXT_PC(t0)
-    sub     t1, a7, t2
-    li      t2, WORDS_CALL_COUNT
-    bltu    t1, t2, words_call
+gate_unknown:
     call    call_unknown
     j       gate_return
 
@@ -284,7 +236,7 @@ leave_call:
     li      t2, STOPPED_IN_CALL
     sd      t1, CONTEXT_SSTATUS(t0)
     sd      t2, CONTEXT_CALL(t0)
-    store_kept t0
+    each_kept sd, t0
     li      s0, 0                       /* the end of the chain of frames */
     call    call_finish                 /* returns the context to resume */
     /* falls through */
@@ -333,7 +285,7 @@ context_resume:
     ld      a0, CONTEXT_A0(a0)
     sret
 resume_words:
-    load_words a0
+    each_word ld, a0
     ld      a0, CONTEXT_A0(a0)
     li      t0, 0
     li      t1, 0
@@ -341,71 +293,6 @@ resume_words:
     li      t6, 0
     li      a7, 0
     sret
-
-/*
- * A words call (<ftl/words.h>), t1 its index: the thread may stop before the C code returns, so all that it has goes to
- * its context first, t0, but for the message registers, a2 to a6 and t3 to t5, which the fast path in C leaves alone
- * (ipc/fastpath.h). The context's sstatus is the one with which the thread was resumed last.
- */
-words_call:
-    store_kept t0
-    li      s0, STOPPED_IN_WORDS_CALL
-    sd      t6, CONTEXT_T6(t0)
-    sd      s0, CONTEXT_CALL(t0)
-    csrr    s0, sstatus
-    lla     s1, words_calls
-    slli    t1, t1, WORDS_CALL_SHIFT
-    add     s1, s1, t1
-    mv      s2, a0
-    mv      s3, a1
-    bltz    s0, save_fpu                /* sstatus.SD */
-1:  ld      t1, WORDS_CALL_FAST(s1)
-    jalr    t1                          /* returns the context, and the tag in a1 */
-    beqz    a0, words_slow
-    andi    t0, a0, FASTPATH_UNFINISHED
-    bnez    t0, words_unfinished
-    ld      t0, CONTEXT_SSTATUS(a0)
-    ld      t1, CONTEXT_PC(a0)
-    csrw    sstatus, t0
-    csrw    sepc, t1
-    csrw    sscratch, tp
-    load_kept a0
-    li      t0, 0
-    li      t1, 0
-    li      t2, 0
-    li      t6, 0
-    li      a0, 0                       /* FTL_OK */
-    li      a7, 0
-    sret
-
-save_fpu:                               /* before another hart can go on with the thread */
-    ld      a0, CONTEXT_FPU(t0)
-    call    fpu_save
-    li      t0, SSTATUS_FS_DIRTY ^ SSTATUS_FS_CLEAN
-    csrc    sstatus, t0
-    mv      a0, s2
-    j       1b
-
-words_unfinished:
-    addi    a0, a0, -FASTPATH_UNFINISHED
-    sd      zero, CONTEXT_A0(a0)
-    sd      a1, CONTEXT_A1(a0)
-    store_words a0
-    li      s0, 0
-    call    fastpath_finish
-    j       context_resume
-
-words_slow:
-    ld      t0, HART_CONTEXT(tp)
-    store_words t0
-    mv      a0, s2
-    mv      a1, s3
-    ld      a2, CONTEXT_T6(t0)
-    ld      t1, WORDS_CALL_SLOW(s1)
-    li      s0, 0
-    jalr    t1
-    call    call_finish
-    j       context_resume
 
 /*
  * A trap in the kernel itself: a fault in a copy routine, or a bug. Registers go to the stack, or to the
@@ -544,8 +431,14 @@ registers_capture:
  */
     .section .gate, "ax"
     .option norvc
+.macro gate entry
+    .balign FTL_GATE_ENTRY_SIZE
+    lui     t0, %hi(\entry)             /* the kernel lies in the highest 2 GiB */
+    jalr    zero, %lo(\entry)(t0)
+.endm
     .global gate_page_code
 gate_page_code:
-    lui     t0, %hi(gate_entry)         /* the kernel lies in the highest 2 GiB */
-    jalr    zero, %lo(gate_entry)(t0)
+    gate    gate_entry
+    gate    gate_call_words             /* words.S */
+    gate    gate_serve_words
     unimp

@@ -33,6 +33,27 @@ _Static_assert(sizeof(call_fn) == 1 << CALL_ENTRY_SHIFT, "offsets.h");
 _Static_assert(sizeof(struct words_call) == 1 << WORDS_CALL_SHIFT, "offsets.h");
 _Static_assert(offsetof(struct words_call, fast) == WORDS_CALL_FAST, "offsets.h");
 _Static_assert(offsetof(struct words_call, slow) == WORDS_CALL_SLOW, "offsets.h");
+_Static_assert(FASTPATH_SLOW == FASTPATH_SLOW_RESULT, "offsets.h");
+_Static_assert(offsetof(struct arch_hart, place) == HART_PLACE, "offsets.h");
+_Static_assert(offsetof(struct arch_hart, vmspace) == HART_VMSPACE, "offsets.h");
+_Static_assert(offsetof(struct hart, current) == HART_CURRENT, "offsets.h");
+_Static_assert(offsetof(struct hart, killed) == HART_KILLED, "offsets.h");
+_Static_assert(offsetof(struct thread, context) == THREAD_CONTEXT, "offsets.h");
+_Static_assert(offsetof(struct thread, stop_word) == THREAD_STOP_WORD, "offsets.h");
+_Static_assert(offsetof(struct thread, kill) == THREAD_KILL, "offsets.h");
+_Static_assert(offsetof(struct thread, place) == THREAD_PLACE, "offsets.h");
+_Static_assert(offsetof(struct thread, tables) == THREAD_TABLES, "offsets.h");
+_Static_assert(offsetof(struct thread, wait.state) == THREAD_WAIT_STATE, "offsets.h");
+_Static_assert(offsetof(struct thread, ports[PORT_CALLS].slot) == THREAD_CALLS_SLOT, "offsets.h");
+_Static_assert(offsetof(struct thread, ports[PORT_CALLS].lane) == THREAD_CALLS_LANE, "offsets.h");
+_Static_assert(offsetof(struct thread, ports[PORT_SERVES].slot) == THREAD_SERVES_SLOT, "offsets.h");
+_Static_assert(offsetof(struct thread, ports[PORT_SERVES].lane) == THREAD_SERVES_LANE, "offsets.h");
+_Static_assert(WAIT_NOTIFIED == STATE_NOTIFIED && WAIT_ARMED == STATE_ARMED, "offsets.h");
+_Static_assert(offsetof(struct lane, lock.held) == LANE_LOCK, "offsets.h");
+_Static_assert(offsetof(struct lane, tag) == LANE_TAG, "offsets.h");
+_Static_assert(offsetof(struct lane, server) == LANE_SERVER, "offsets.h");
+_Static_assert(offsetof(struct lane, caller) == LANE_CALLER, "offsets.h");
+_Static_assert(offsetof(struct handle_slot, value) == SLOT_VALUE, "offsets.h");
 
 /* scounteren: processes may read time and instret; cycle is left out as a side channel of the
  * hardware's. */
@@ -157,7 +178,10 @@ static void exception_from_process(unsigned long cause, unsigned long value)
     case CAUSE_ILLEGAL_INSTRUCTION:
         if (!context_enable_fpu(&thread->context)) {
             report_illegal(value);
+            break;
         }
+        thread->uses_fpu = PLACE_DIFFERS;
+        arch_hart_self()->plain_priority = NOT_PLAIN;
         break;
     case CAUSE_BREAKPOINT:
         if (thread->process->vmspace->isolation != FTL_ISOLATION_SANDBOX ||

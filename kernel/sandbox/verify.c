@@ -222,13 +222,21 @@ static uint32_t claims_at(const struct verifier *v, size_t index)
     return sandbox_claim_at(&v->claims, index) | entry;
 }
 
+/* Whether the address is one of the gate's entries. */
+static bool is_gate(uint64_t address)
+{
+    uint64_t offset = address - FTL_GATE_OFFSET;
+
+    return offset % FTL_GATE_ENTRY_SIZE == 0 && offset / FTL_GATE_ENTRY_SIZE < FTL_GATE_ENTRIES;
+}
+
 /* Branches and direct jumps. A call makes a good ra itself. */
 static bool follow_direct(struct verifier *v, const struct sandbox_insn *insn, size_t index)
 {
     uint64_t address = address_of(v, index) + (uint64_t)insn->imm_low;
     size_t target = index_of(v, address);
     bool jump = insn->form->class == SANDBOX_CLASS_JAL;
-    bool gate = jump && address == FTL_GATE_OFFSET;
+    bool gate = jump && is_gate(address);
     uint32_t claims = target < v->count ? claims_at(v, target) : SANDBOX_CLAIM_RA;
 
     v->live = !jump;
@@ -299,7 +307,7 @@ static bool is_known_target(const struct verifier *v, uint64_t address)
 {
     size_t target = index_of(v, address);
 
-    return address == FTL_GATE_OFFSET ||
+    return is_gate(address) ||
            (target < v->count && (is_pad(v, target) || (target > 0 && is_pad(v, target - 1))));
 }
 

@@ -1,7 +1,7 @@
 """Every call on IPC objects does as documented in both isolation modes, and all memory comes back."""
 import re
 
-PARTS = ["notification", "timer", "poll", "channel"]
+PARTS = ["notification", "timer", "poll", "channel", "inheritance"]
 
 
 def free_kib(guest):

@@ -230,7 +230,11 @@ static void put_jump(struct walk *walk)
 
     switch (below(walk, 6)) {
     case 0: put(walk, JAL(link, random_distance(walk))); break;
-    case 1: put(walk, JAL(link, -(int32_t)(FTL_GATE_SIZE + index_of(walk) * 4))); break;
+    case 1: {
+        int32_t entry = (int32_t)below(walk, FTL_GATE_ENTRIES + 1) * FTL_GATE_ENTRY_SIZE;
+        put(walk, JAL(link, entry - (int32_t)(FTL_GATE_SIZE + index_of(walk) * 4)));
+        break;
+    }
     case 2:
         put_target_check(walk, base);
         put(walk,

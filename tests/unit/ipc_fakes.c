@@ -42,6 +42,8 @@ int fake_setup(void **state)
     }
     for (size_t i = 0; i < FAKE_THREADS; i++) {
         fake_threads[i].process = &fake_processes[i == FAKE_THREADS - 1];
+        spin_init(&fake_threads[i].lock, LOCK_THREAD);
+        words_ports_init(&fake_threads[i]);
     }
     fake_switch(0);
     return 0;
@@ -107,6 +109,21 @@ void sched_hand_over(struct thread *thread)
 void thread_lend_priority(struct thread *lender, struct thread *server)
 {
     lender->loan.borrower = server;
+}
+
+void thread_begin_loan(struct thread *lender, struct thread *server)
+{
+    thread_lend_priority(lender, server);
+}
+
+void thread_renew_loan(struct thread *lender)
+{
+    (void)lender;
+}
+
+void context_set_words_call(struct context *context)
+{
+    (void)context;
 }
 
 void thread_return_priority(struct thread *lender)

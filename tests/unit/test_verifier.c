@@ -508,6 +508,13 @@ static void direct_jumps_stay_in_the_code(void **state)
     REFUSE("TARGET", 1, PAD, BEQ(A0, A1, -2), UNIMP);
     REFUSE("TARGET", 1, PAD, JAL(ZERO, -(int)FTL_GATE_SIZE),
            UNIMP); /* in the gate, not its start */
+    for (int entry = 0; entry < FTL_GATE_ENTRIES; entry++) {
+        int offset = entry * FTL_GATE_ENTRY_SIZE - (int)FTL_GATE_SIZE - 4;
+        ACCEPT(PAD, JAL(ZERO, offset), UNIMP);
+        REFUSE("TARGET", 1, PAD, JAL(ZERO, offset + 4), UNIMP);
+    }
+    REFUSE("TARGET", 1, PAD, /* behind the gate's last entry */
+           JAL(ZERO, FTL_GATE_ENTRIES * FTL_GATE_ENTRY_SIZE - (int)FTL_GATE_SIZE - 4), UNIMP);
     REFUSE("TARGET", 1, PAD, BEQ(A0, A1, -(int)FTL_GATE_SIZE), UNIMP);
     ACCEPT(PAD, JAL(ZERO, 0));
     ACCEPT(PAD, BEQ(A0, A1, 4), UNIMP);

@@ -20,6 +20,9 @@
 #define CLIENTS    3
 #define SERVERS    2 /* threads */
 #define KILL_AFTER 20000
+#define LOW        (FTL_PRIORITY_DEFAULT - 4) /* of all threads where priorities change */
+#define BOOSTS     12
+#define WAIT_MAX   10000 /* pieces of code, in which all harts have got on */
 
 enum { CLIENT_WORDS, CLIENT_MEMORY, CLIENT_HASTY };
 
@@ -29,7 +32,11 @@ static struct world {
     struct process *killer;
     ftl_handle_t server_end;
     ftl_handle_t client_ends[CLIENTS];
-    ftl_handle_t victim; /* the killer's handle */
+    ftl_handle_t victim;      /* the killer's handle */
+    ftl_handle_t to_boost[2]; /* the booster's: threads of clients */
+    bool boosts;              /* it is there */
+    bool boosting;            /* and is in a call */
+    unsigned waited; /* pieces of code of servers that wait for the priority that they are due */
     vaddr_t server_memory;
     vaddr_t memories[CLIENTS];
     unsigned kinds[CLIENTS];
@@ -144,6 +151,28 @@ static bool client(struct context *context, struct sim_call *call)
 
 /* --- Servers --- */
 
+static struct thread *first_thread(const struct process *process)
+{
+    return LIST_ENTRY(process->threads.next, struct thread, process_link);
+}
+
+/*
+ * Whether the current thread, which serves this client, runs with its priority at least. If not,
+ * another hart is about to lend it that.
+ */
+static bool has_priority_of(uint64_t id)
+{
+    if (!world.boosts || world.boosting ||
+        thread_current()->priority >= first_thread(world.clients[id])->priority) {
+        return true;
+    }
+    if (++world.waited > WAIT_MAX) {
+        sim_fail("the server's priority is %u, its client's %u", thread_current()->priority,
+                 first_thread(world.clients[id])->priority);
+    }
+    return false;
+}
+
 static bool end_serve(struct context *context, struct sim_call *call)
 {
     int64_t status = (int64_t)context->x[REG_A0];
@@ -157,6 +186,10 @@ static bool end_serve(struct context *context, struct sim_call *call)
         (TAG & FTL_WORDS_SIZE_MASK) != 8 || TAG >> FTL_WORDS_TAG_SHIFT == 0) {
         sim_fail("serve_words returned %ld, tag %#lx, word %#lx", status, TAG, request);
     }
+    if (!has_priority_of(id)) {
+        return false;
+    }
+    world.waited = 0;
     world.served[id][(uint32_t)request]++;
     ANSWER = answer_to(request);
     STEP = NEXT;
@@ -184,6 +217,23 @@ static bool killer(struct context *context, struct sim_call *call)
     case 1: return core_make(call, FTL_CALL_PROCESS_KILL, world.victim, 7, 0, 0);
     default: return exits(context, call);
     }
+}
+
+/* --- The booster: changes the priorities of two clients again and again --- */
+
+static bool booster(struct context *context, struct sim_call *call)
+{
+    world.boosting = false;
+    if (STEP == BOOSTS) {
+        return exits(context, call);
+    }
+    if (TAG++ % 2 == 0) {
+        return core_make(call, FTL_CALL_THREAD_SLEEP, (uint64_t)time_now() + 1500, 0, 0, 0);
+    }
+    world.boosting = true;
+    uint64_t step = STEP++;
+    return core_make(call, FTL_CALL_THREAD_SET_PRIORITY, world.to_boost[step / 2 % 2],
+                     step % 2 == 0 ? FTL_PRIORITY_DEFAULT : LOW, 0, 0);
 }
 
 /* --- Scenarios --- */
@@ -235,6 +285,27 @@ static void set_up_killer(struct process *victim, nsec_t after)
     core_thread(world.killer, killer, (uint64_t)after);
 }
 
+/* Has all threads run with the same priority, and some of the clients' change theirs. */
+static void set_up_boosted(void)
+{
+    struct thread *thread;
+    set_up((const unsigned[]){ CLIENT_WORDS, CLIENT_WORDS, CLIENT_MEMORY }, false);
+    world.killer = core_process(FTL_ISOLATION_USER);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        thread = first_thread(world.clients[i]);
+        thread_set_priority(thread, LOW);
+        if (i < ARRAY_SIZE(world.to_boost)) {
+            world.to_boost[i] = core_handle(world.killer, &thread->object, FTL_RIGHTS_ALL);
+        }
+    }
+    LIST_FOR_EACH(thread, &world.server->threads, struct thread, process_link)
+    {
+        thread_set_priority(thread, LOW);
+    }
+    world.boosts = true;
+    core_thread(world.killer, booster, 0);
+}
+
 static void put_world(void)
 {
     fast_calls += sim_statistics.fast_words_calls;
@@ -263,7 +334,7 @@ static void check_all_served_once(void)
             }
         }
     }
-    if (world.finished != CLIENTS + SERVERS) {
+    if (world.finished != CLIENTS + SERVERS + (world.killer != NULL)) {
         sim_fail("%u threads finished", world.finished);
     }
     put_world();
@@ -303,6 +374,7 @@ static void set_up_client_killed(void)
     set_up_killer(world.clients[0], KILL_AFTER / 2);
 }
 
+static const struct core_scenario boosted = { set_up_boosted, check_all_served_once };
 static const struct core_scenario words = { set_up_words, check_all_served_once };
 static const struct core_scenario mixed = { set_up_mixed, check_all_served_once };
 static const struct core_scenario server_killed = { set_up_server_killed, check_none_served_twice };
@@ -322,6 +394,15 @@ static void calls_of_all_kinds_on_one_channel_are_each_served_once(void **state)
     (void)state;
     core_explore(&mixed, RUNS);
     core_explore_switches(&mixed, RUNS);
+}
+
+static void servers_run_with_the_priorities_of_their_callers(void **state)
+{
+    (void)state;
+    fast_calls = 0;
+    core_explore(&boosted, 3 * RUNS);
+    core_explore_switches(&boosted, RUNS);
+    assert_true(fast_calls > RUNS);
 }
 
 static void calls_to_a_server_that_is_killed_end(void **state)
@@ -367,6 +448,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_by_registers_are_each_served_once),
         cmocka_unit_test(calls_of_all_kinds_on_one_channel_are_each_served_once),
+        cmocka_unit_test(servers_run_with_the_priorities_of_their_callers),
         cmocka_unit_test(calls_to_a_server_that_is_killed_end),
         cmocka_unit_test(calls_of_a_killed_client_leave_the_server_as_it_was),
         cmocka_unit_test(calls_that_are_traced_take_the_slow_path),

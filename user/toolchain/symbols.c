@@ -38,7 +38,10 @@ bool directive_is_neutral(struct asm_span name)
 
 bool symbol_is_gate(struct asm_span symbol)
 {
-    return asm_is(symbol, "__ftl_gate");
+    static const char *const entries[] = { "__ftl_gate", "__ftl_gate_call_words",
+                                           "__ftl_gate_serve_words", NULL };
+
+    return is_any_of(symbol, entries);
 }
 
 struct asm_span sections_name(struct asm_span directive)

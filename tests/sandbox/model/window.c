@@ -16,7 +16,18 @@
 #define REACH_END   (WINDOW + WINDOW_SIZE + FTL_WINDOW_GUARD)
 #define SP_SLACK    0x10000u /* invariant 4 */
 
-enum { RA = 1, SP = 2, GP = 3, TP = 4, A0 = 10, S8 = 24, S11 = 27, REGISTERS = 32 };
+enum {
+    RA = 1,
+    SP = 2,
+    GP = 3,
+    TP = 4,
+    A0 = 10,
+    S8 = 24,
+    S9 = 25,
+    S10 = 26,
+    S11 = 27,
+    REGISTERS = 32
+};
 
 uint64_t random_next(uint64_t *seed)
 {
@@ -208,6 +219,14 @@ static bool is_data(const struct window *window, uint64_t address)
            address - window->image >= FTL_GATE_SIZE;
 }
 
+/* Whether one of the gate's entries is there. */
+static bool is_gate(const struct window *window, uint64_t address)
+{
+    uint64_t offset = address - window->image;
+
+    return offset % FTL_GATE_ENTRY_SIZE == 0 && offset / FTL_GATE_ENTRY_SIZE < FTL_GATE_ENTRIES;
+}
+
 /* The kernel's part of a call: back to ra, with the registers that a call loses. */
 static void call_gate(struct window *window)
 {
@@ -216,7 +235,7 @@ static void call_gate(struct window *window)
     for (unsigned int i = 0; i < REGISTERS; i++) {
         bool temporary = (i >= 5 && i <= 7) || i >= 28; /* t0..t2, t3..t6 */
 
-        if (temporary || (i >= A0 && i <= A0 + 7)) {
+        if (temporary || (i >= A0 && i <= A0 + 7) || i == S9 || i == S10) {
             machine->x[i] = random_value(window);
         }
     }
@@ -250,7 +269,7 @@ static bool follow(struct window *window, uint64_t from, uint32_t word)
     bool jump = (word & 0x7f) == 0x6f;
     bool indirect = (word & 0x7f) == 0x67;
 
-    if (machine->pc == window->image && (jump || indirect)) {
+    if (is_gate(window, machine->pc) && (jump || indirect)) {
         call_gate(window);
         return window->escape == NULL && is_pad(window, machine->pc);
     }

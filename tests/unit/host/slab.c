@@ -34,6 +34,13 @@ void *kalloc(size_t size)
     return header + 1;
 }
 
+/* Filled with something, so that who relies on zeros fails. */
+void *kalloc_unfilled(size_t size)
+{
+    void *memory = kalloc(size);
+    return memory == NULL ? NULL : memset(memory, 0xa5, size);
+}
+
 void kfree(void *memory, size_t size)
 {
     if (memory == NULL) {

@@ -337,7 +337,7 @@ static void note_laziness(void)
 /*
  * A words call, as entry.S goes about it. The code has put the message registers into its context.
  */
-static struct context *words_call(struct context *context, const struct words_call *entry,
+static struct context *words_call(struct context *context, unsigned index,
                                   const struct sim_call *call)
 {
     uint64_t words[FTL_WORDS_COUNT];
@@ -345,11 +345,11 @@ static struct context *words_call(struct context *context, const struct words_ca
         words[i] = *context_word(context, i);
     }
     context->x[REG_T6] = call->args[2];
-    struct fastpath_result result = entry->fast(call->args[0], call->args[1]);
-    struct context *next = (struct context *)(result.context & ~(uintptr_t)FASTPATH_UNFINISHED);
-    if (next == NULL) {
-        return call_finish(entry->slow(call->args[0], call->args[1], call->args[2], 0, 0, 0));
+    struct fastpath_result result = words_calls[index].fast(call->args[0], call->args[1]);
+    if (result.context == FASTPATH_SLOW) {
+        return fastpath_go_slow(index, call->args[0], call->args[1], call->args[2]);
     }
+    struct context *next = (struct context *)(result.context & ~(uintptr_t)FASTPATH_FLAGS);
     sim_statistics.fast_words_calls++;
     spin_assert_none_held();
     context_set_result(next, FTL_OK, result.tag);
@@ -388,7 +388,7 @@ static struct context *run_process(struct context *context)
         return context;
     }
     if (call.number >= FTL_FIRST_WORDS_CALL) {
-        return words_call(context, &words_calls[call.number - FTL_FIRST_WORDS_CALL], &call);
+        return words_call(context, call.number - FTL_FIRST_WORDS_CALL, &call);
     }
     struct call_result result = call_table[call.number](call.args[0], call.args[1], call.args[2],
                                                         call.args[3], call.args[4], call.args[5]);
@@ -517,6 +517,11 @@ void context_init(struct context *context, vaddr_t entry, uint64_t argument, vad
     context->x[REG_TP] = tls;
     context->x[REG_A0] = argument;
     context->x[REG_GP] = sandbox_base;
+}
+
+void context_set_words_call(struct context *context)
+{
+    (void)context;
 }
 
 void context_store_fpu(struct context *context)

@@ -11,6 +11,7 @@ int main(int argc, char **argv)
         { "timer", test_timer },
         { "poll", test_poll },
         { "channel", test_channel },
+        { "inheritance", test_inheritance },
     };
     return check_run(parts, sizeof(parts) / sizeof(parts[0]), argc, argv);
 }

@@ -10,5 +10,6 @@ void test_notification(void);
 void test_timer(void);
 void test_poll(void);
 void test_channel(void);
+void test_inheritance(void);
 
 #endif

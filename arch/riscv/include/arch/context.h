@@ -65,6 +65,12 @@ static inline vaddr_t context_words_address(const struct context *context)
     return context->x[REG_T6];
 }
 
+/*
+ * The context, of a thread that the fast path of calls stopped, is resumed as any other from now
+ * on: that path leaves it to this to say which registers are in it, and where a sandbox returns to.
+ */
+void context_set_words_call(struct context *context);
+
 /* The rest of the next two, for a context that has used the FPU. */
 void context_load_fpu(struct context *context);
 void context_store_fpu(struct context *context);

@@ -13,6 +13,8 @@ struct context;
 struct fpu_state;
 
 /* The first five members are known to entry.S (arch/offsets.h). */
+#define NOT_PLAIN UINT8_MAX
+
 struct arch_hart {
     struct context *context; /* of the thread that runs, where trap entry saves registers */
     uintptr_t stack_top;     /* of the kernel stack, empty whenever a process runs */
@@ -20,17 +22,19 @@ struct arch_hart {
     uintptr_t emergency_top; /* stack for reporting the overflow of the other */
     union {
         struct {
-            bool resched; /* calls go on to the scheduler before they return to a process */
-            bool tracing; /* messages take the slow path, which notes them; set by all */
+            bool resched;     /* calls go on to the scheduler before they return to a process */
+            bool tracing;     /* messages take the slow path, which notes them; set by all */
+            uint8_t priority; /* of the current thread */
+            uint8_t plain_priority; /* the same, or NOT_PLAIN: no switch from it is simple */
+            unsigned index;         /* in harts[] */
         };
-        uint16_t attention; /* any of them: no fast path */
+        uint64_t place; /* that of threads to which a switch is simple: kernel/thread.h */
     };
-    unsigned index;              /* in harts[] */
     hart_id_t id;                /* the hardware's number */
     uint64_t satp;               /* loaded now; read by all */
     uint64_t next_satp;          /* the same, or what is about to be loaded; read by all */
     uint64_t code_generation;    /* what it has caught up with: root.c */
-    const void *vmspace;         /* that is in use; NULL: none; read by all */
+    const void *vmspace;         /* whose tables are loaded; NULL: the kernel's; read by all */
     int plic_context;            /* S-mode context at the PLIC, -1 for none */
     struct fpu_state *fpu_owner; /* whose values the FP registers hold, or NULL */
 };

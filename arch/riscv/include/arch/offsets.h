@@ -11,6 +11,11 @@
 #define HART_SCRATCH   16
 #define HART_EMERGENCY 24
 #define HART_RESCHED   32
+#define HART_PLACE     32
+#define HART_VMSPACE   72
+/* struct hart, which begins with it */
+#define HART_CURRENT 96
+#define HART_KILLED  112
 
 /* struct context: x[n] at 8 * n, the pc in the place of x0 */
 #define CONTEXT_PC      0
@@ -20,6 +25,7 @@
 #define CONTEXT_TP      32
 #define CONTEXT_A0      80
 #define CONTEXT_A1      88
+#define CONTEXT_S11     216
 #define CONTEXT_T6      248
 #define CONTEXT_SSTATUS 256
 #define CONTEXT_CALL    264
@@ -30,11 +36,36 @@
 #define STOPPED_IN_CALL       1 /* callee-saved ones, a0, a1 */
 #define STOPPED_IN_WORDS_CALL 2 /* and the message registers */
 
+/* struct thread */
+#define THREAD_CONTEXT     40
+#define THREAD_STOP_WORD   408
+#define THREAD_KILL        408
+#define THREAD_PLACE       424
+#define THREAD_TABLES      432
+#define THREAD_WAIT_STATE  512
+#define THREAD_CALLS_SLOT  696
+#define THREAD_CALLS_LANE  704
+#define THREAD_SERVES_SLOT 720
+#define THREAD_SERVES_LANE 728
+
+/* enum wait_state */
+#define STATE_NOTIFIED 0
+#define STATE_ARMED    2
+
+/* struct lane */
+#define LANE_LOCK   0
+#define LANE_TAG    8
+#define LANE_SERVER 16
+#define LANE_CALLER 24
+
+/* struct handle_slot */
+#define SLOT_VALUE 8
+
 /* struct words_call */
-#define WORDS_CALL_SHIFT    4
-#define WORDS_CALL_FAST     0
-#define WORDS_CALL_SLOW     8
-#define FASTPATH_UNFINISHED 1 /* of fastpath_result.context */
+#define WORDS_CALL_SHIFT     4
+#define WORDS_CALL_FAST      0
+#define WORDS_CALL_SLOW      8
+#define FASTPATH_SLOW_RESULT 3 /* fastpath_result.context; or in it, flags */
 
 /* struct fpu_state: f[n] at 8 * n */
 #define FPU_FCSR 256

@@ -23,10 +23,13 @@
  * there. Verified code may jump or call directly to the image's offset 0 with a7 = call number,
  * a0..a5 = arguments, ra = return site (a landing pad); it gets status in a0 and value in a1 back,
  * all other argument and temporary registers are lost, s0..s11, sp, gp, tp and the FP registers are
- * kept.
+ * kept. Behind that entry lie those of the words calls, in the order of calls.def, which need no
+ * number; they have registers of their own (<ftl/words.h>), and s9 and s10 are lost.
  */
-#define FTL_GATE_OFFSET 0
-#define FTL_GATE_SIZE   4096
+#define FTL_GATE_OFFSET     0
+#define FTL_GATE_SIZE       4096
+#define FTL_GATE_ENTRIES    3
+#define FTL_GATE_ENTRY_SIZE 16
 
 /*
  * A section of this type (not loaded) in a sandbox ELF holds what its producer claims to hold at

@@ -10,16 +10,20 @@
 struct context;
 struct fpu_state;
 
+#define NOT_PLAIN UINT8_MAX
+
 struct arch_hart {
     struct context *context; /* of the thread that runs */
     union {
         struct {
             bool resched;
             bool tracing;
+            uint8_t priority;
+            uint8_t plain_priority;
+            unsigned index;
         };
-        uint16_t attention;
+        uint64_t place;
     };
-    unsigned index;
     hart_id_t id;
     uint64_t satp;
     uint64_t next_satp;

@@ -6,10 +6,10 @@
  * trusted, sp and tp least of all. The kernel runs with interrupts off on the hart's one stack, which is empty
  * whenever it is entered from a process.
  *
- * Two ways in: trap_entry for everything (interrupts, faults, ecall), gate_entry for calls of sandboxed
- * processes, with words calls in words.S. A call stores little of the process, and mostly returns the way it came. When it leaves something to
- * the scheduler (resched), it has brought the callee-saved registers back, as C functions do: only then are they
- * stored, in the thread's context, and from then on the thread may stop. context_resume is the way out of
+ * Two ways in: trap_entry for everything (interrupts, faults, ecall), gate_entry for calls of sandboxed processes;
+ * words calls have theirs in words.S. A call stores little of the process, and mostly returns the way it came. When it
+ * leaves something to the scheduler (resched), it has brought the callee-saved registers back, as C functions do: only
+ * then are they stored, in the thread's context, and from then on the thread may stop. context_resume is the way out of
  * everything but calls that return.
  */
 #include <ftl/sandbox_abi.h>

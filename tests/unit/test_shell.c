@@ -647,7 +647,7 @@ static void wait_gives_a_jobs_status(void **state)
     (void)state;
     check("hello 7 & fault &", "[1] 1\n[2] 2\n", 0);
     check("wait %2", "", 139);
-    check("wait", "", 7);
+    check("wait", "[1] done, status 7: hello 7\n", 7);
     check("wait", "", 0);
     check("wait %1", "wait: no job '%1'; `jobs` lists them\n", 127);
     assert_int_equal(fake.open_handles, 0);

@@ -130,6 +130,12 @@ static void forget(struct shell_job *job)
     memset(job, 0, sizeof(*job));
 }
 
+static void print_end(const struct shell *shell, const struct shell_job *job, int32_t status)
+{
+    printf("[%td] done, status %" PRId32 "%s: %s\n", job - shell->jobs + 1, status,
+           status_meaning(status), job->command);
+}
+
 void shell_jobs_report(struct shell *shell)
 {
     for (size_t i = 0; i < SHELL_JOBS_MAX; i++) {
@@ -139,8 +145,7 @@ void shell_jobs_report(struct shell *shell)
             info.state != FTL_PROCESS_EXITED) {
             continue;
         }
-        printf("[%zu] done, status %" PRId32 "%s: %s\n", i + 1, info.exit_status,
-               status_meaning(info.exit_status), job->command);
+        print_end(shell, job, info.exit_status);
         forget(job);
     }
 }
@@ -179,8 +184,11 @@ static struct shell_job *find_job(struct shell *shell, const char *command, cons
     return NULL;
 }
 
-/* Waits for one job and forgets it. Ctrl-C ends the waiting, not the job. */
-static int32_t wait_job(struct shell *shell, struct shell_job *job)
+/*
+ * Waits for one job and forgets it, having told what became of it if `tells`. Ctrl-C ends the
+ * waiting, not the job.
+ */
+static int32_t wait_job(struct shell *shell, struct shell_job *job, bool tells)
 {
     struct ftl_process_info info;
     ftl_status_t status = wait_for(shell, job->process, FTL_TIME_INFINITE);
@@ -194,6 +202,9 @@ static int32_t wait_job(struct shell *shell, struct shell_job *job)
         fprintf(stderr, "wait: cannot wait for '%s': %s\n", job->command, ftl_strerror(status));
         return SHELL_FAILED;
     }
+    if (tells) {
+        print_end(shell, job, info.exit_status);
+    }
     forget(job);
     return info.exit_status;
 }
@@ -205,12 +216,12 @@ int32_t shell_wait(struct shell *shell, size_t count, char **word)
     }
     if (count == 2) {
         struct shell_job *job = find_job(shell, word[0], word[1]);
-        return job != NULL ? wait_job(shell, job) : SHELL_NOT_FOUND;
+        return job != NULL ? wait_job(shell, job, false) : SHELL_NOT_FOUND;
     }
     int32_t result = SHELL_OK;
     for (size_t i = 0; i < SHELL_JOBS_MAX && !shell->interrupted; i++) {
         if (shell->jobs[i].process != FTL_HANDLE_INVALID) {
-            result = wait_job(shell, &shell->jobs[i]);
+            result = wait_job(shell, &shell->jobs[i], true);
         }
     }
     return result;

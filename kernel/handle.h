@@ -153,7 +153,9 @@ static inline ftl_status_t handle_table_lookup(struct handle_table *table, ftl_h
     const struct handle_slot *slot = handle_find(table, handle);
     if (unlikely(slot == NULL || (type != OBJECT_ANY && slot->object->type != type) ||
                  !handle_has_rights(handle, rights))) {
-        return handle_lookup_failed(table, handle, type, rights);
+        ftl_status_t status = handle_lookup_failed(table, handle, type, rights);
+        __builtin_assume(status != FTL_OK);
+        return status;
     }
     *object = slot->object;
     object_get(*object);

@@ -875,8 +875,12 @@ def fill_scalar(element, target):
 
 
 def fill_fixed(field, target):
-    targets = [f"{target}[{i}]" for i in range(field.length)] if field.length else [target]
-    return "".join(fill_scalar(field.element, each) for each in targets)
+    if not field.length:
+        return fill_scalar(field.element, target)
+    index = re.sub(r"\W+", "_", target) + "_index"
+    text = f"    for (size_t {index} = 0; {index} < {field.length}; {index}++) {{\n"
+    text += fill_scalar(field.element, f"{target}[{index}]").replace("    ", "        ")
+    return text + "    }\n"
 
 
 def fill_list(field, target):

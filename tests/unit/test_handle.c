@@ -478,7 +478,7 @@ static void model_close(struct model *model, size_t slot)
 
 static void model_check(struct model *model, size_t slot)
 {
-    struct object *object;
+    struct object *object = NULL;
     ftl_handle_t old = model->old[host_random_below(&model->random, MODEL_OLD)];
     if (old != 0) {
         bool latest = model->slots[(old & HANDLE_INDEX_MASK) - 1].handle == old;
@@ -498,7 +498,7 @@ static void model_check(struct model *model, size_t slot)
     } else {
         assert_int_equal(status, FTL_OK);
         assert_ptr_equal(object, model->slots[slot].object);
-        object_put(object);
+        object_put(model->slots[slot].object);
     }
 }
 

@@ -9,17 +9,29 @@
 
 long (*posix_open_file)(const char *path, int flags);
 
-/* `lock` guards the table; references are counted atomically. */
+/*
+ * `lock` guards the table; references are counted atomically. All of it is 0 at the start: what is
+ * not would be a part of the file of every program, to be copied whenever one starts.
+ */
 static struct {
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* PTHREAD_MUTEX_INITIALIZER is 0 */
+    bool has_console;     /* descriptors 0 to 2 have been put in */
     struct description *entries[POSIX_DESCRIPTORS_MAX];
     uint8_t close_on_exec[POSIX_DESCRIPTORS_MAX]; /* remembered: there is no exec */
-} table = {
-    .lock = PTHREAD_MUTEX_INITIALIZER,
-    .entries = { &console_input, &console_output, &console_output },
-};
+} table;
 
 /* ---- The table ---- */
+
+static void lock_table(void)
+{
+    pthread_mutex_lock(&table.lock);
+    if (!table.has_console) {
+        table.has_console = true;
+        table.entries[0] = &console_input;
+        table.entries[1] = &console_output;
+        table.entries[2] = &console_output;
+    }
+}
 
 /* The smallest free descriptor from `first` on. Takes over one reference. */
 static long install_from(struct description *description, int first, bool close_on_exec)
@@ -28,7 +40,7 @@ static long install_from(struct description *description, int first, bool close_
     if (first < 0 || first >= POSIX_DESCRIPTORS_MAX) {
         return -EINVAL;
     }
-    pthread_mutex_lock(&table.lock);
+    lock_table();
     for (int fd = first; fd < POSIX_DESCRIPTORS_MAX; fd++) {
         if (table.entries[fd] == NULL) {
             table.entries[fd] = description;
@@ -52,7 +64,7 @@ struct description *descriptor_get(int fd)
     if (fd < 0 || fd >= POSIX_DESCRIPTORS_MAX) {
         return NULL;
     }
-    pthread_mutex_lock(&table.lock);
+    lock_table();
     description = table.entries[fd];
     if (description != NULL) {
         __atomic_add_fetch(&description->references, 1, __ATOMIC_RELAXED);
@@ -72,7 +84,7 @@ void description_drop(struct description *description)
 /* Puts another description, or NULL, in the descriptor's place; returns the former one. */
 static struct description *exchange(int fd, struct description *description, bool close_on_exec)
 {
-    pthread_mutex_lock(&table.lock);
+    lock_table();
     struct description *former = table.entries[fd];
     table.entries[fd] = description;
     table.close_on_exec[fd] = close_on_exec;

@@ -209,6 +209,11 @@ class Guest:
         output = self._wait("shell prompt", self._take_prompt, timeout)[0]
         return output.replace("\r", "")
 
+    def wait_for_drivers(self):
+        """Waits for those that init starts by itself, after the first prompt: for tests that count what there is."""
+        while " goldfish_rtc " not in self.run("ps"):
+            self.run("sleep 0.1")
+
     def send(self, text):
         """Types text; Enter is \\r."""
         try:

@@ -36,6 +36,7 @@ def round_of_bombs(guest):
 
 
 def test(guest):
+    guest.wait_for_drivers()
     round_of_bombs(guest)  # makes what stays: caches and tables
     before = memory_kib(guest)
     round_of_bombs(guest)

@@ -16,6 +16,7 @@ def run_parts(guest):
 
 
 def test(guest):
+    guest.wait_for_drivers()
     run_parts(guest)  # caches and tables that stay are made by now
     before = free_kib(guest)
     run_parts(guest)

@@ -20,6 +20,7 @@ def stress(guest, arguments):
 
 
 def test(guest):
+    guest.wait_for_drivers()
     assert "\n64 got all, 0 were cut off, 0 were killed" in stress(guest, "1")  # makes caches and tables that stay
     assert "\n0 got all," in stress(guest, "kill 1")
     holdings(guest)  # makes pages of the shell's

@@ -7,5 +7,6 @@ def kill_many(guest, rounds, seed, timeout):
 
 
 def test(guest):
+    guest.wait_for_drivers()
     kill_many(guest, 300, 1, timeout=300)
     kill_many(guest, 100, 2, timeout=300)

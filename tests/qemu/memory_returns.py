@@ -17,6 +17,7 @@ def round_of_runs(guest):
 
 
 def test(guest):
+    guest.wait_for_drivers()
     round_of_runs(guest)  # caches and tables that stay are made by now
     before = free_kib(guest)
     for _ in range(RUNS):

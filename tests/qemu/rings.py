@@ -16,6 +16,7 @@ def run_scenes(guest):
 
 
 def test(guest):
+    guest.wait_for_drivers()
     run_scenes(guest)  # caches and tables that stay are made by now
     before = free_kib(guest)
     run_scenes(guest)

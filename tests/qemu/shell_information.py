@@ -3,6 +3,7 @@ import re
 
 
 def test(guest):
+    guest.wait_for_drivers()
     ps = guest.run("ps")
     assert re.search(r"^ +1 init +(sandbox|user) +running +\d+ +\d+ +\d+ KiB +\d+\.\d{3} s$", ps, re.M), ps
     assert re.search(r"^ +\d+ shell +(sandbox|user) +running ", ps, re.M), ps

@@ -19,8 +19,6 @@
 
 #define SLOW_PATH ((struct fastpath_result){ .context = FASTPATH_SLOW })
 
-#define TAG_STEP ((uint64_t)1 << FTL_WORDS_TAG_SHIFT)
-
 /* Not spin_try_lock(): the lock-order check of debug builds is a function. */
 static always_inline bool try_lock(struct lane *lane)
 {
@@ -119,7 +117,7 @@ struct fastpath_result fastpath_channel_call_words(uint64_t handle, uint64_t tag
         goto unlock;
     }
     lane->caller = caller;
-    lane->tag += TAG_STEP;
+    lane->tag += LANE_TAG_STEP;
     return change_threads(hart, lane, server, lane->tag | tag, plain);
 
 unlock:

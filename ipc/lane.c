@@ -12,8 +12,6 @@
 #include "kernel/process.h"
 #include "kernel/thread.h"
 
-#define TAG_STEP ((uint64_t)1 << FTL_WORDS_TAG_SHIFT)
-
 /* What a closed port is open for: no handle, and a lane whose lock nobody gets. */
 static const struct handle_slot no_slot;
 static struct lane no_lane = { .lock = { .held = 1 } };
@@ -102,7 +100,7 @@ void lane_clear(struct channel *channel)
 
 uint64_t lane_next_transaction(struct channel *channel)
 {
-    channel->lane.tag += TAG_STEP;
+    channel->lane.tag += LANE_TAG_STEP;
     return channel->lane.tag >> FTL_WORDS_TAG_SHIFT;
 }
 

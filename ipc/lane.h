@@ -13,8 +13,12 @@
 #define IPC_LANE_H
 
 #include <ftl/types.h>
+#include <ftl/words.h>
 
 #include "kernel/spinlock.h"
+
+/* From the tag of a call to that of the next one, both without the size. */
+#define LANE_TAG_STEP ((uint64_t)1 << FTL_WORDS_TAG_SHIFT)
 
 struct channel;
 struct channel_pair;

@@ -33,6 +33,15 @@ long posix_error(ftl_status_t status)
     case FTL_ERR_CANCELLED: return -EINTR;
     case FTL_ERR_WOULD_BLOCK: return -EAGAIN;
     case FTL_ERR_PEER_CLOSED: return -EPIPE;
+    case FTL_ERR_NOT_DIRECTORY: return -ENOTDIR;
+    case FTL_ERR_IS_DIRECTORY: return -EISDIR;
+    case FTL_ERR_NOT_EMPTY: return -ENOTEMPTY;
+    case FTL_ERR_NO_SPACE: return -ENOSPC;
+    case FTL_ERR_READ_ONLY: return -EROFS;
+    case FTL_ERR_NAME_TOO_LONG: return -ENAMETOOLONG;
+    case FTL_ERR_TOO_LARGE: return -EFBIG;
+    case FTL_ERR_LOOP: return -ELOOP;
+    case FTL_ERR_CROSS_DEVICE: return -EXDEV;
     default: return -EIO;
     }
 }

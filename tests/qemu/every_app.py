@@ -16,6 +16,7 @@ COMMANDS = {
     "bomb": ("run bomb", 1),  # for what it does otherwise see bombs.py
     "crash": ("run crash array", 139),
     "echo_client": ("run echo_client say 'good day'; run echo_client check", 0),
+    "filetest": ("run filetest", 0),
     "hello": ("run hello one 'two words'", 0),
     "ifconfig": ("run ifconfig", 0),
     "ipcbench": ("run ipcbench poll", 0),
@@ -42,11 +43,12 @@ STARTED_BY_OTHERS = {
     "init": "every command",
     "shell": "every command",
     "echo_server": COMMANDS["echo_client"],
+    "files": COMMANDS["filetest"],
     "goldfish_rtc": "the boot",
     "tcpip": COMMANDS["ping"],
     "virtio_net": COMMANDS["nictest"],
 }
-STAY = ("init", "shell", "tcpip", "virtio_net")  # are still there at the end
+STAY = ("files", "init", "shell", "tcpip", "virtio_net")  # are still there at the end
 # Program: the test of its own in this directory that runs it, with the devices it needs.
 ELSEWHERE = {
     "disktest": "storage_driver", "virtio_blk": "storage_driver",

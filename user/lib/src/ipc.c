@@ -390,38 +390,48 @@ static uint16_t ordinal_of(const struct ftl_message *message)
     return message->size >= sizeof(*header) ? header->ordinal : 0;
 }
 
-/* Sends the reply, or the error instead. A caller that has gone is nobody's problem. */
-static ftl_status_t send_reply(const struct ftl_protocol *protocol, ftl_handle_t channel,
-                               const struct ftl_message *in, struct ftl_message *out,
-                               ftl_status_t status)
+/* Makes `out` the reply that is only a header. */
+static void put_header(struct ftl_message *out, const struct ftl_protocol *protocol,
+                       uint16_t ordinal, ftl_status_t status)
 {
-    if (status == FTL_OK) {
-        status = ftl_channel_reply(channel, in->transaction, out);
-        if (status != FTL_OK) {
-            ftl_ipc_discard(out); /* they are still ours */
-        }
-    } else {
-        status = ftl_ipc_refuse(channel, in->transaction, protocol, ordinal_of(in), status);
-    }
-    return status == FTL_ERR_NOT_FOUND ? FTL_OK : status;
+    *(struct ftl_ipc_header *)out->data = bare_header(protocol, ordinal, status);
+    out->size = sizeof(struct ftl_ipc_header);
+    out->handle_count = 0;
 }
 
-ftl_status_t ftl_ipc_serve(const struct ftl_protocol *protocol, const void *handlers, void *context,
-                           ftl_handle_t channel, struct ftl_message *in, struct ftl_message *out)
+ftl_status_t ftl_ipc_handle(const struct ftl_protocol *protocol, const void *handlers,
+                            void *context, struct ftl_message *in, struct ftl_message *out)
 {
     ftl_status_t status = ftl_ipc_header_check(protocol, in);
     if (asks_for_version(protocol, in)) {
-        *(struct ftl_ipc_header *)out->data =
-            bare_header(protocol, FTL_IPC_ORDINAL_VERSION, FTL_OK);
-        out->size = sizeof(struct ftl_ipc_header);
-        out->handle_count = 0;
+        put_header(out, protocol, FTL_IPC_ORDINAL_VERSION, FTL_OK);
         status = FTL_OK;
     } else if (status == FTL_OK) {
         status = protocol->dispatch(handlers, context, in, out);
     }
     ftl_ipc_discard(in);
+    if (in->transaction == 0 || status == FTL_IPC_LATER) {
+        return status;
+    }
+    if (status != FTL_OK) {
+        put_header(out, protocol, ordinal_of(in), status);
+    }
+    return FTL_OK;
+}
+
+ftl_status_t ftl_ipc_serve(const struct ftl_protocol *protocol, const void *handlers, void *context,
+                           ftl_handle_t channel, struct ftl_message *in, struct ftl_message *out)
+{
+    ftl_status_t status = ftl_ipc_handle(protocol, handlers, context, in, out);
     if (in->transaction == 0) {
         return status;
     }
-    return status == FTL_IPC_LATER ? FTL_OK : send_reply(protocol, channel, in, out, status);
+    if (status == FTL_IPC_LATER) {
+        return FTL_OK;
+    }
+    status = ftl_channel_reply(channel, in->transaction, out);
+    if (status != FTL_OK) {
+        ftl_ipc_discard(out); /* they are still ours */
+    }
+    return status == FTL_ERR_NOT_FOUND ? FTL_OK : status; /* a caller that has gone is no problem */
 }

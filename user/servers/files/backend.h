@@ -122,10 +122,12 @@ ftl_status_t ext_format(struct disk *disk);
 ftl_status_t archive_mount(const void *data, size_t size, struct file_system **file_system,
                            const char **problem);
 
-/* disk.c: the disk behind a connection to a driver (protocol `block`), which is found again when
- * the driver was restarted; and one in the server's own memory, which takes memory as it is used.
+/*
+ * disk.c: the disk number `index` of those with drivers (protocol `block`), found again when its
+ * driver was restarted. disk_memory.c: one in the server's own memory, which it takes as it is
+ * used.
  */
-ftl_status_t disk_open(const char *protocol, struct disk **disk);
+ftl_status_t disk_open(size_t index, struct disk **disk);
 ftl_status_t disk_in_memory(uint64_t size, struct disk **disk);
 
 #endif

@@ -54,6 +54,14 @@ ftl_status_t ftl_ipc_serve(const struct ftl_protocol *protocol, const void *hand
                            ftl_handle_t channel, struct ftl_message *in, struct ftl_message *out);
 
 /*
+ * The same, but for sending the reply, or the error: that is put into `out`, for servers that reply
+ * and receive the next message in one (ftl_channel_reply_and_recv). FTL_IPC_LATER: there is no
+ * reply yet. An error: the message was a malformed one-way one.
+ */
+ftl_status_t ftl_ipc_handle(const struct ftl_protocol *protocol, const void *handlers,
+                            void *context, struct ftl_message *in, struct ftl_message *out);
+
+/*
  * For clients: which version of the protocol the server at the other end has. Without this, too, a
  * client can talk to servers of any minor version, and gets WRONG_VERSION for calls that are newer
  * than the server. Errors: those of channel_call, BAD_FORMAT (the server has another protocol).

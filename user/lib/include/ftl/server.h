@@ -27,6 +27,9 @@ struct ftl_server {
     size_t state_size;
     size_t clients_max;      /* 0: as many as memory allows */
     struct ftl_server *also; /* another protocol that the same service provides; NULL: none */
+    /* Takes the channel of a client that has come, to serve it in another way, on a thread for one;
+     * NULL: the server does. */
+    ftl_status_t (*adopt)(struct ftl_server *server, ftl_handle_t channel);
     void (*opened)(struct ftl_client *client); /* a client has come; may be NULL */
     void (*closed)(struct ftl_client *client); /* a client has gone; may be NULL */
 

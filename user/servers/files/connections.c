@@ -1,0 +1,199 @@
+/* Connections to clients: see connections.h. */
+#include "connections.h"
+
+#include <ftl/channel.h>
+#include <ftl/handle.h>
+#include <ftl/notification.h>
+#include <ftl/protocols/file.h>
+#include <ftl/sync.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "service.h"
+
+#define CONNECTIONS_MAX 512u
+#define STACK_SIZE      131072u
+#define HANDLES         2 /* room for one more than there may be, so that it is seen */
+
+struct connection {
+    struct session *session;
+    ftl_handle_t channel;
+    struct ftl_message in;
+    struct ftl_message out;
+    ftl_handle_t in_handles[HANDLES];
+    ftl_handle_t out_handles[HANDLES];
+    _Alignas(8) char in_data[FILE_MESSAGE_MAX];
+    _Alignas(8) char out_data[FILE_MESSAGE_MAX];
+};
+_Static_assert(FILE_HANDLES_MAX < HANDLES, "room for one handle more");
+
+static struct {
+    ftl_mutex_t lock; /* of all there is but the channels */
+    ftl_handle_t changed;
+    bool is_dirty; /* `changed` was signalled, and the tree has not been written back since */
+    uint32_t count;
+} connections;
+
+void connections_open(ftl_handle_t changed)
+{
+    connections.changed = changed;
+}
+
+void connections_lock(void)
+{
+    ftl_mutex_lock(&connections.lock);
+}
+
+void connections_unlock(void)
+{
+    bool was_dirty = connections.is_dirty;
+    connections.is_dirty = tree_is_dirty();
+    bool is_news = connections.is_dirty && !was_dirty;
+    ftl_mutex_unlock(&connections.lock);
+    if (is_news) {
+        ftl_notification_signal(connections.changed, 1);
+    }
+}
+
+/* ---- A connection's thread ---- */
+
+static void destroy(struct connection *connection)
+{
+    ftl_handle_close(connection->channel);
+    free(connection);
+}
+
+/* Serves until the client has gone, or breaks the rules. */
+static void serve(struct connection *connection)
+{
+    struct ftl_message *in = &connection->in;
+    struct ftl_message *out = &connection->out;
+    ftl_status_t status = ftl_channel_recv(connection->channel, in, FTL_TIME_INFINITE);
+    while (status == FTL_OK) {
+        connections_lock();
+        status = ftl_ipc_handle(&file_protocol, &file_handlers, connection->session, in, out);
+        connections_unlock();
+        if (status == FTL_OK) {
+            status = ftl_channel_reply_and_recv(connection->channel, in->transaction, out, in,
+                                                FTL_TIME_INFINITE);
+        }
+    }
+    ftl_ipc_discard(out); /* a reply that was not sent */
+}
+
+static void *run(void *argument)
+{
+    struct connection *connection = argument;
+    serve(connection);
+    connections_lock();
+    session_destroy(connection->session);
+    connections.count--;
+    connections_unlock();
+    destroy(connection);
+    return NULL;
+}
+
+static ftl_status_t start(struct connection *connection)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0) {
+        return FTL_ERR_NO_MEMORY;
+    }
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    int error = pthread_create(&thread, &attributes, run, connection);
+    pthread_attr_destroy(&attributes);
+    return error == 0 ? FTL_OK : FTL_ERR_NO_MEMORY;
+}
+
+/* Takes the channel and, without an error, the session. */
+static ftl_status_t add(struct session *session, ftl_handle_t channel)
+{
+    ftl_status_t status = FTL_ERR_LIMIT;
+    struct connection *connection = NULL;
+    if (connections.count < CONNECTIONS_MAX) {
+        status = FTL_ERR_NO_MEMORY;
+        connection = malloc(sizeof(*connection));
+    }
+    if (connection == NULL) {
+        ftl_handle_close(channel);
+        return status;
+    }
+    connection->session = session;
+    connection->channel = channel;
+    connection->in = (struct ftl_message){
+        .data = connection->in_data,
+        .capacity = sizeof(connection->in_data),
+        .handles = connection->in_handles,
+        .handle_capacity = HANDLES,
+    };
+    connection->out = (struct ftl_message){
+        .data = connection->out_data,
+        .capacity = sizeof(connection->out_data),
+        .handles = connection->out_handles,
+        .handle_capacity = HANDLES,
+    };
+    status = start(connection);
+    if (status != FTL_OK) {
+        destroy(connection);
+        return status;
+    }
+    connections.count++;
+    return FTL_OK;
+}
+
+/* ---- New ones ---- */
+
+ftl_status_t connections_add(struct session *session, ftl_handle_t *client)
+{
+    ftl_handle_t channel;
+    ftl_status_t status = ftl_channel_create(&channel, client);
+    if (status != FTL_OK) {
+        return status;
+    }
+    status = add(session, channel);
+    if (status != FTL_OK) {
+        ftl_ipc_drop(client);
+    }
+    return status;
+}
+
+/* A session with the root of all. */
+static ftl_status_t new_session(struct session **session)
+{
+    struct place place = place_of_root(tree_root());
+    struct file *root;
+    struct opened *opened;
+    ftl_status_t status = file_at(&place, FILE_KIND_DIRECTORY, &root);
+    if (status == FTL_OK) {
+        status = opened_create(root, 0, &opened);
+    }
+    if (status != FTL_OK) {
+        return status;
+    }
+    *session = session_create(opened);
+    if (*session == NULL) {
+        opened_discard(opened);
+        return FTL_ERR_NO_MEMORY;
+    }
+    return FTL_OK;
+}
+
+ftl_status_t connections_accept(struct ftl_server *server, ftl_handle_t channel)
+{
+    struct session *session;
+    (void)server;
+    connections_lock();
+    ftl_status_t status = new_session(&session);
+    if (status != FTL_OK) {
+        ftl_handle_close(channel);
+    } else {
+        status = add(session, channel);
+        if (status != FTL_OK) {
+            session_destroy(session);
+        }
+    }
+    connections_unlock();
+    return status;
+}

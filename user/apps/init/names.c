@@ -137,16 +137,35 @@ static ftl_status_t add_connection(struct init *init, const struct ftl_app *app,
     return status;
 }
 
+/* Who is no starter passes on what it may use itself, and nothing else. */
+static void attenuate(struct ftl_app *app, const struct ftl_app *starter)
+{
+    char kept[FTL_APP_TEXT_MAX] = "";
+    char *rest = app->uses;
+    char *word;
+    while ((word = strsep(&rest, " ")) != NULL) {
+        if (word[0] != '\0' && ftl_app_uses(starter, word)) {
+            strcat(kept, " "); /* all words were in the text, apart by blanks */
+            strcat(kept, word);
+        }
+    }
+    strcpy(app->uses, kept[0] != '\0' ? kept + 1 : kept);
+    app->grants[0] = '\0';
+}
+
 static ftl_status_t open_for(void *context, struct names_open_for_request *request)
 {
     const struct connection *connection = connection_of(context);
     struct ftl_app app;
-    if (!is_starter(connection)) {
+    if (!is_starter(connection) && !ftl_app_is_granted(&connection->app, "bootimage")) {
         return FTL_ERR_MISSING_RIGHT;
     }
     ftl_status_t status = ftl_app_find(&connection->init->image, request->app, &app);
     if (status != FTL_OK) {
         return status;
+    }
+    if (!is_starter(connection)) {
+        attenuate(&app, &connection->app);
     }
     return add_connection(connection->init, &app, ftl_ipc_take(&request->server));
 }

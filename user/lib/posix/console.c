@@ -1,7 +1,7 @@
 /*
- * Descriptors 0, 1 and 2: the console handle of the process's environment. Reading is by lines:
- * what is typed is echoed and can be erased until Enter; Ctrl-D on an empty line is the end of the
- * input.
+ * The console, which descriptors 0 to 2 are unless the starter gave others: the console handle of
+ * the process's environment. Reading is by lines: what is typed is echoed and can be erased until
+ * Enter; Ctrl-D on an empty line is the end of the input.
  */
 #include "posix.h"
 
@@ -224,6 +224,7 @@ static void input_waits(struct description *self, uint32_t events,
 }
 
 static const struct description_operations input_operations = {
+    .kind = "console",
     .read = read_parts,
     .ioctl = terminal_ioctl,
     .ready = input_ready,
@@ -232,17 +233,16 @@ static const struct description_operations input_operations = {
 };
 
 static const struct description_operations output_operations = {
+    .kind = "console",
     .write = write_parts,
     .ioctl = terminal_ioctl,
 };
 
 struct description console_input = {
     .operations = &input_operations,
-    .references = 1,
 };
 
 struct description console_output = {
     .operations = &output_operations,
-    .references = 2,
     .flags = O_WRONLY,
 };

@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <string.h>
 
 #include "posix.h"
 
 long (*posix_open_file)(const char *path, int flags);
+long (*posix_share_files)(struct description *const *files, size_t count, bool uses_files,
+                          ftl_handle_t *handle);
 
 /*
  * `lock` guards the table; references are counted atomically. All of it is 0 at the start: what is
@@ -15,9 +18,9 @@ long (*posix_open_file)(const char *path, int flags);
  */
 static struct {
     pthread_mutex_t lock; /* PTHREAD_MUTEX_INITIALIZER is 0 */
-    bool has_console;     /* descriptors 0 to 2 have been put in */
+    bool is_filled;       /* what the starter gave has been put in */
     struct description *entries[POSIX_DESCRIPTORS_MAX];
-    uint8_t close_on_exec[POSIX_DESCRIPTORS_MAX]; /* remembered: there is no exec */
+    uint8_t close_on_exec[POSIX_DESCRIPTORS_MAX]; /* and by posix_spawn() */
 } table;
 
 /* ---- The table ---- */
@@ -25,11 +28,9 @@ static struct {
 static void lock_table(void)
 {
     pthread_mutex_lock(&table.lock);
-    if (!table.has_console) {
-        table.has_console = true;
-        table.entries[0] = &console_input;
-        table.entries[1] = &console_output;
-        table.entries[2] = &console_output;
+    if (!table.is_filled) {
+        table.is_filled = true;
+        descriptor_receive(table.entries);
     }
 }
 
@@ -78,6 +79,28 @@ void description_drop(struct description *description)
     if (__atomic_sub_fetch(&description->references, 1, __ATOMIC_ACQ_REL) == 0 &&
         description->operations->close != NULL) {
         description->operations->close(description);
+    }
+}
+
+void descriptor_copy_table(struct descriptor_copy *copy)
+{
+    lock_table();
+    memcpy(copy->entries, table.entries, sizeof(copy->entries));
+    memcpy(copy->close_on_exec, table.close_on_exec, sizeof(copy->close_on_exec));
+    for (int fd = 0; fd < POSIX_DESCRIPTORS_MAX; fd++) {
+        if (copy->entries[fd] != NULL) {
+            __atomic_add_fetch(&copy->entries[fd]->references, 1, __ATOMIC_RELAXED);
+        }
+    }
+    pthread_mutex_unlock(&table.lock);
+}
+
+void descriptor_drop_copy(struct descriptor_copy *copy)
+{
+    for (int fd = 0; fd < POSIX_DESCRIPTORS_MAX; fd++) {
+        if (copy->entries[fd] != NULL) {
+            description_drop(copy->entries[fd]);
+        }
     }
 }
 

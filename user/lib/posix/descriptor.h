@@ -41,6 +41,15 @@ struct description_operations {
     void (*waits)(struct description *self, uint32_t events, struct posix_wait waits[POSIX_WAITS]);
     struct epoll_entry **(*watchers)(struct description *self); /* where epoll keeps its list */
 
+    /*
+     * Inheritance: `kind` is the name by which a program that is being started knows what this is
+     * (inherit.c); without one it does not get the descriptor. `pass_on` gives the handle that it
+     * needs for that, if any, for the caller to close. Those of kind POSIX_FILE have no `pass_on`:
+     * see posix_share_files.
+     */
+    const char *kind;
+    ftl_status_t (*pass_on)(struct description *self, ftl_handle_t *handle);
+
     /* Of sockets alone. */
     long (*bind)(struct description *self, const struct sockaddr *address, socklen_t size);
     long (*listen)(struct description *self, int backlog);
@@ -76,14 +85,41 @@ struct description *descriptor_get(int fd);
 void description_drop(struct description *description);
 bool descriptor_is_open(int fd);
 
+/* What all descriptors name, as descriptor_get() gives it, and which are closed on exec. */
+struct descriptor_copy {
+    struct description *entries[POSIX_DESCRIPTORS_MAX];
+    uint8_t close_on_exec[POSIX_DESCRIPTORS_MAX];
+};
+void descriptor_copy_table(struct descriptor_copy *copy);
+void descriptor_drop_copy(struct descriptor_copy *copy);
+
 /* Has all epoll instances forget a description that is being closed. */
 void posix_forget_watchers(struct epoll_entry **watchers);
 
 /* Set by code that provides files, when it is part of the program. A descriptor, or -errno. */
 extern long (*posix_open_file)(const char *path, int flags);
 
-/* Descriptors 0 to 2 at the start. */
+/*
+ * The same: makes what a program that is being started gets of files, a handle that will have the
+ * name FTL_INHERIT_FILES in its environment. `files` are those descriptions of kind POSIX_FILE that
+ * it gets; each has the number of its place, from 1 on (<ftl/inherit.h>). `uses_files`: the program
+ * may open others, and has a current directory. 0, or -errno; no handle when it needs none.
+ */
+#define POSIX_FILE "file"
+extern long (*posix_share_files)(struct description *const *files, size_t count, bool uses_files,
+                                 ftl_handle_t *handle);
+
+/* Descriptors 0 to 2 at the start, unless the starter gave others. */
 extern struct description console_input;
 extern struct description console_output;
+
+/*
+ * inherit.c: fills the table with what the starter gave. Called once, before anything else.
+ */
+void descriptor_receive(struct description *entries[POSIX_DESCRIPTORS_MAX]);
+
+/* pipe.c: the end of a pipe that the handle is, which it takes; NULL: no memory. */
+struct ftl_inherit;
+struct description *pipe_receive(ftl_handle_t handle, const struct ftl_inherit *inherit);
 
 #endif

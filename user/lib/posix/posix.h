@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/sysinfo.h>
 #include <sys/uio.h>
@@ -61,13 +62,45 @@ long sys_clock_getres(clockid_t clock, struct timespec *resolution);
 long sys_clock_nanosleep(clockid_t clock, int flags, const struct timespec *request);
 ftl_nsec_t posix_deadline(const struct timespec *timeout);
 
+/* pipe.c */
+long sys_pipe2(int fds[2], int flags);
+
+/*
+ * signal.c: what a program does about signals, and those that it sends itself. Handlers of these
+ * run in the thread that sends.
+ */
+struct k_sigaction { /* as in musl's src/internal/ksigaction.h */
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)(void);
+    unsigned mask[2];
+};
+long sys_sigaction(int signal, const struct k_sigaction *action, struct k_sigaction *former);
+long sys_sigprocmask(int how, const uint64_t *set, uint64_t *former);
+long sys_sigpending(uint64_t *set);
+long sys_signal_self(int signal);
+
+/* Whether the calling thread's waits end when a handler of another thread's has run. */
+bool posix_is_interruptible(void);
+
+/* Waits until one of the object's signals is set: 0, -EINTR, -EAGAIN after the deadline. */
+long posix_wait_for(ftl_handle_t object, uint32_t signals, ftl_nsec_t deadline);
+
+/* Set by code that starts programs, when it is part of the program. */
+struct rusage;
+struct posix_children {
+    long (*wait)(long pid, int *status, int options, struct rusage *usage);
+    long (*kill)(long pid, int signal);
+};
+extern const struct posix_children *posix_children;
+
 /* thread.c, process.c */
 long sys_set_tid_address(int *clear);
 _Noreturn void posix_thread_exit(void);
 long sys_futex(int *word, int operation, int value, const struct timespec *timeout,
                uint32_t value2);
 long sys_getpid(void);
-long sys_signal_self(int signal);
+long sys_getppid(void);
 long sys_uname(struct utsname *name);
 long sys_sysinfo(struct sysinfo *info);
 

@@ -1,18 +1,16 @@
-/* The process itself: its id, signals to itself, and what it may know of the system. */
+/* The process itself: its id, and what it may know of the system. */
 #include "posix.h"
 
 #include <errno.h>
 #include <ftl/environ.h>
 #include <ftl/handle.h>
 #include <ftl/process.h>
+#include <ftl/signals.h>
 #include <ftl/system.h>
-#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 
-#define CANCEL_SIGNAL                                                                              \
-    33 /* musl's SIGCANCEL: see musl/overlay/src/thread/riscv64/pthread_cancel.c */
-#define SYNCCALL_SIGNAL  34 /* musl's SIGSYNCCALL */
-#define EXIT_SIGNAL_BASE 128
-#define NSEC_PER_SEC     1000000000
+#define NSEC_PER_SEC 1000000000
 
 long sys_getpid(void)
 {
@@ -32,25 +30,17 @@ long sys_getpid(void)
     return known;
 }
 
-/*
- * Nothing can be caught, so a signal does what it does by default: most end the process. musl's
- * internal signals would have to interrupt another thread, which FTL cannot.
- */
-long sys_signal_self(int signal)
+/* 0 when the starter has not told: one outside of what can be seen, as Linux has it. */
+long sys_getppid(void)
 {
-    if (signal < 0 || signal >= _NSIG) {
-        return -EINVAL;
+    const struct ftl_environ *env = ftl_environ();
+    size_t prefix = strlen(FTL_SIGNALS_PREFIX);
+    for (size_t i = 0; i < env->handle_count; i++) {
+        if (strncmp(env->handles[i].name, FTL_SIGNALS_PREFIX, prefix) == 0) {
+            return strtol(env->handles[i].name + prefix, NULL, 10);
+        }
     }
-    switch (signal) {
-    case 0:
-    case SIGCHLD:
-    case SIGCONT:
-    case SIGURG:
-    case SIGWINCH: return 0;
-    case CANCEL_SIGNAL:
-    case SYNCCALL_SIGNAL: return -ENOSYS;
-    default: ftl_process_exit(EXIT_SIGNAL_BASE + signal);
-    }
+    return 0;
 }
 
 long sys_uname(struct utsname *name)

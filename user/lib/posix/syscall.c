@@ -46,6 +46,21 @@ long posix_error(ftl_status_t status)
     }
 }
 
+const struct posix_children *posix_children;
+
+static long sys_wait4(long pid, int *status, int options, struct rusage *usage)
+{
+    return posix_children != NULL ? posix_children->wait(pid, status, options, usage) : -ECHILD;
+}
+
+static long sys_kill(long pid, int signal)
+{
+    if (pid == sys_getpid() || pid == 0) {
+        return sys_signal_self(signal);
+    }
+    return posix_children != NULL ? posix_children->kill(pid, signal) : -ESRCH;
+}
+
 /* Casts below undo the ones that musl's syscall macros made: every argument came as a long. */
 long __ftl_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -99,7 +114,14 @@ long __ftl_syscall(long number, long a, long b, long c, long d, long e, long f)
     case SYS_sched_yield: return posix_error(ftl_thread_yield());
     case SYS_set_tid_address: return sys_set_tid_address((int *)a);
     case SYS_getpid: return sys_getpid();
-    case SYS_kill: return a == sys_getpid() ? sys_signal_self((int)b) : -ESRCH;
+    case SYS_getppid: return sys_getppid();
+    case SYS_pipe2: return sys_pipe2((int *)a, (int)b);
+    case SYS_wait4: return sys_wait4(a, (int *)b, (int)c, (struct rusage *)d);
+    case SYS_kill: return sys_kill(a, (int)b);
+    case SYS_rt_sigaction:
+        return sys_sigaction((int)a, (const struct k_sigaction *)b, (struct k_sigaction *)c);
+    case SYS_rt_sigprocmask: return sys_sigprocmask((int)a, (const uint64_t *)b, (uint64_t *)c);
+    case SYS_rt_sigpending: return sys_sigpending((uint64_t *)a);
     case SYS_tkill: return sys_signal_self((int)b);
     case SYS_tgkill: return sys_signal_self((int)c);
     case SYS_exit: posix_thread_exit();

@@ -12,6 +12,8 @@
 #include <sched.h>
 #include <stdarg.h>
 
+#include "signals.h"
+
 /* Operations of futex: Linux's numbers, as in musl's src/internal/futex.h. */
 #define FUTEX_WAIT    0
 #define FUTEX_WAKE    1
@@ -75,6 +77,7 @@ int __clone(int (*function)(void *), void *stack, int flags, void *argument, ...
 long sys_set_tid_address(int *clear)
 {
     clear_word = clear;
+    posix_signals_begin();
     return MAIN_THREAD_ID;
 }
 

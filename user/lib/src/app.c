@@ -1,4 +1,6 @@
 /* The apps of the boot image and their manifests: see <ftl/spawn.h>. */
+#include <ftl/inherit.h>
+#include <ftl/signals.h>
 #include <ftl/spawn.h>
 #include <ftl/vmo.h>
 #include <ftl/vmspace.h>
@@ -251,9 +253,15 @@ bool ftl_app_has_word(const char *words, const char *word)
     return text_has_word((struct text){ words, strlen(words) }, word);
 }
 
+static bool begins_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
 bool ftl_app_is_granted(const struct ftl_app *app, const char *name)
 {
-    return strcmp(name, "console") == 0 || ftl_app_has_word(app->grants, name) ||
+    return strcmp(name, "console") == 0 || begins_with(name, FTL_INHERIT_PREFIX) ||
+           begins_with(name, FTL_SIGNALS_PREFIX) || ftl_app_has_word(app->grants, name) ||
            (strcmp(name, "names") == 0 && app->uses[0] != '\0') ||
            (strcmp(name, "service") == 0 && app->provides[0] != '\0') ||
            (app->driver && ftl_app_has_word("registers interrupt dma0 dma1", name));

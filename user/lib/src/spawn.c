@@ -1,6 +1,7 @@
 /* ftl_spawn: see <ftl/spawn.h>. */
 #include <ftl/environ.h>
 #include <ftl/handle.h>
+#include <ftl/inherit.h>
 #include <ftl/load.h>
 #include <ftl/process.h>
 #include <ftl/spawn.h>
@@ -132,21 +133,41 @@ static ftl_status_t create_process(const struct ftl_app *app,
 }
 
 /* Gives the new process its own copy of the handle. */
-static ftl_status_t grant(struct making *making, const struct ftl_spawn_handle *offer)
+static ftl_status_t grant_handle(const struct making *making, const struct ftl_spawn_handle *offer,
+                                 ftl_handle_t *granted)
 {
-    struct ftl_environ_handle *entry = &making->granted[making->granted_count];
     ftl_handle_t copy;
-
-    if (strlen(offer->name) >= sizeof(entry->name)) {
-        return FTL_ERR_INVALID_ARGUMENT;
-    }
     ftl_status_t status = ftl_handle_duplicate(offer->handle, offer->rights, &copy);
     if (status != FTL_OK) {
         return status;
     }
-    status = ftl_process_grant(making->process, copy, FTL_RIGHTS_SAME, &entry->handle);
+    status = ftl_process_grant(making->process, copy, FTL_RIGHTS_SAME, granted);
     if (status != FTL_OK) {
         ftl_handle_close(copy);
+    }
+    return status;
+}
+
+/* Of some descriptors a name says it all. */
+static bool is_descriptor(const char *name)
+{
+    return strncmp(name, FTL_INHERIT_PREFIX, strlen(FTL_INHERIT_PREFIX)) == 0;
+}
+
+/* Makes the entry of the new process's environment. */
+static ftl_status_t grant(struct making *making, const struct ftl_spawn_handle *offer)
+{
+    struct ftl_environ_handle *entry = &making->granted[making->granted_count];
+    ftl_status_t status = FTL_OK;
+
+    if (strlen(offer->name) >= sizeof(entry->name)) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    entry->handle = FTL_HANDLE_INVALID;
+    if (offer->handle != FTL_HANDLE_INVALID || !is_descriptor(offer->name)) {
+        status = grant_handle(making, offer, &entry->handle);
+    }
+    if (status != FTL_OK) {
         return status;
     }
     strcpy(entry->name, offer->name);

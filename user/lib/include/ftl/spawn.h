@@ -12,7 +12,7 @@
 
 #define FTL_APP_TEXT_MAX      256 /* bytes of a manifest's description or grants, NUL included */
 #define FTL_APP_MEMORY_LIMIT  (UINT64_C(64) << 20) /* bytes, when the manifest names none */
-#define FTL_SPAWN_HANDLES_MAX 16
+#define FTL_SPAWN_HANDLES_MAX 64
 
 #define FTL_BOOTIMAGE_PROGRAMS 8
 
@@ -80,8 +80,8 @@ bool ftl_app_has_word(const char *words, const char *word);
 
 /*
  * Whether a process of the app gets the handle of this name, when its starter has it: the console,
- * what is in `grants`, `names` if it uses any protocol, `service` if it provides one; a driver also
- * what belongs to its device.
+ * descriptors (<ftl/inherit.h>) and signals (<ftl/signals.h>), what is in `grants`, `names` if it
+ * uses any protocol, `service` if it provides one; a driver also what belongs to its device.
  */
 bool ftl_app_is_granted(const struct ftl_app *app, const char *name);
 
@@ -124,7 +124,7 @@ bool ftl_isolation_of_app(const char *const *words, size_t count, const char *na
 /* A handle that the starter has on offer, under the name by which manifests ask for it. */
 struct ftl_spawn_handle {
     const char *name;
-    ftl_handle_t handle; /* needs DUPLICATE; stays the starter's */
+    ftl_handle_t handle; /* needs DUPLICATE; stays the starter's; none for some descriptors */
     ftl_rights_t rights; /* at most these are passed on; needs TRANSFER among them */
 };
 

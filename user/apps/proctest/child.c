@@ -1,0 +1,144 @@
+/* The roles in which this test starts itself, and how it does that. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "proctest.h"
+
+#define ARGUMENTS_MAX 8
+
+extern char **environ;
+
+pid_t start_child(const posix_spawn_file_actions_t *actions, const char *role, ...)
+{
+    char *arguments[ARGUMENTS_MAX + 4] = { "proctest", "as", (char *)(uintptr_t)role };
+    va_list rest;
+    size_t count = 3;
+    pid_t pid = 0;
+    va_start(rest, role);
+    while (count < ARGUMENTS_MAX + 3 && (arguments[count] = va_arg(rest, char *)) != NULL) {
+        count++;
+    }
+    va_end(rest);
+    int error = posix_spawnp(&pid, "proctest", actions, NULL, arguments, environ);
+    if (error != 0) { /* what follows would wait for it */
+        CHECK_EQUAL(error, 0);
+        exit(EXIT_FAILURE);
+    }
+    return pid;
+}
+
+int status_of(pid_t pid)
+{
+    int status = -1;
+    CHECK_EQUAL(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+/* Copies its input to its output. */
+static int copy(char **argv)
+{
+    char buffer[1000];
+    ssize_t size;
+    (void)argv;
+    while ((size = read(STDIN_FILENO, buffer, sizeof(buffer))) > 0) {
+        if (write(STDOUT_FILENO, buffer, (size_t)size) != size) {
+            return EXIT_FAILURE;
+        }
+    }
+    return size == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int exit_with(char **argv)
+{
+    return atoi(argv[0]);
+}
+
+static int raise_signal(char **argv)
+{
+    raise(atoi(argv[0]));
+    return EXIT_SUCCESS;
+}
+
+/* Touches what is not there. */
+static int crash(char **argv)
+{
+    (void)argv;
+    *(volatile int *)sizeof(int) = 1;
+    return EXIT_SUCCESS;
+}
+
+/* Ends when its input does. */
+static int wait_for_end(char **argv)
+{
+    char byte;
+    (void)argv;
+    while (read(STDIN_FILENO, &byte, 1) > 0) {
+    }
+    return EXIT_SUCCESS;
+}
+
+/* Lists its open descriptors, with their access modes. */
+static int list_descriptors(char **argv)
+{
+    char text[200] = "";
+    (void)argv;
+    for (int fd = 0; fd < 100; fd++) {
+        int flags = fcntl(fd, F_GETFL);
+        if (flags >= 0) {
+            size_t used = strlen(text);
+            snprintf(text + used, sizeof(text) - used, "%d%c ", fd, "rwu"[flags & O_ACCMODE]);
+        }
+    }
+    return write(STDOUT_FILENO, text, strlen(text)) == (ssize_t)strlen(text) ? EXIT_SUCCESS
+                                                                             : EXIT_FAILURE;
+}
+
+/* Writes `count` lines of `size` bytes of one letter, each by one call. */
+static int write_lines(char **argv)
+{
+    char line[5000];
+    size_t size = (size_t)atoi(argv[1]);
+    memset(line, argv[0][0], sizeof(line));
+    line[size - 1] = '\n';
+    for (int i = atoi(argv[2]); i > 0; i--) {
+        if (write(STDOUT_FILENO, line, size) != (ssize_t)size) {
+            return EXIT_FAILURE;
+        }
+    }
+    return EXIT_SUCCESS;
+}
+
+/* Its parent, its arguments, and a variable. */
+static int tell(char **argv)
+{
+    const char *variable = getenv("PROCTEST");
+    printf("%d %d %s %s\n", (int)getppid(), isatty(STDOUT_FILENO), argv[0],
+           variable != NULL ? variable : "-");
+    return EXIT_SUCCESS;
+}
+
+static const struct {
+    const char *name;
+    int (*play)(char **argv);
+} roles[] = {
+    { "copy", copy },         { "exit", exit_with },    { "raise", raise_signal },
+    { "crash", crash },       { "wait", wait_for_end }, { "descriptors", list_descriptors },
+    { "lines", write_lines }, { "tell", tell },
+};
+
+int child_main(int argc, char **argv)
+{
+    for (size_t i = 0; argc > 2 && i < sizeof(roles) / sizeof(roles[0]); i++) {
+        if (strcmp(argv[2], roles[i].name) == 0) {
+            return roles[i].play(argv + 3);
+        }
+    }
+    fprintf(stderr, "proctest: no such role\n");
+    return EXIT_FAILURE;
+}

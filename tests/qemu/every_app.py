@@ -16,7 +16,7 @@ COMMANDS = {
     "bomb": ("run bomb", 1),  # for what it does otherwise see bombs.py
     "crash": ("run crash array", 139),
     "echo_client": ("run echo_client say 'good day'; run echo_client check", 0),
-    "filetest": ("run filetest", 0),
+    "filetest": ("run filetest look", 0),
     "hello": ("run hello one 'two words'", 0),
     "ifconfig": ("run ifconfig", 0),
     "ipcbench": ("run ipcbench poll", 0),

@@ -6,9 +6,10 @@ import re
 from guest import network
 
 ROUNDS = 200
+TRIES = 20
 LINE = re.compile(r"^(\w+): (?:nobody provides it|well; (\d+) calls done, (\d+) refused, (\d+) connections lost)$",
                   re.M)
-ATTACKED = {"echo", "echo_stats", "names", "nic", "socket"}
+ATTACKED = {"echo", "echo_stats", "file", "mount", "names", "nic", "socket"}
 
 
 def holdings(guest):
@@ -24,6 +25,14 @@ def settled(guest):
         guest.run("echo_client say")  # every process gets its turn
         last, now = now, holdings(guest)
     return now
+
+
+def returns_to(guest, before):
+    """Whether they come to hold that again; on a busy machine they hear late of a client's end."""
+    for _ in range(TRIES):
+        if settled(guest) == before:
+            return True
+    return False
 
 
 def attack(guest, client, rounds):
@@ -43,5 +52,5 @@ def test_boots(boot):
             attack(guest, client, 50)  # what is made once is made
             before = settled(guest)
             attack(guest, client, ROUNDS)
-            assert settled(guest) == before, (before, guest.run("ps"))
+            assert returns_to(guest, before), (before, guest.run("ps"))
             assert guest.run_status("echo_client check") == ("all as it should be\n", 0)

@@ -771,6 +771,27 @@ static void nothing_changes_on_a_read_only_file_system(void **state)
     test.other->is_read_only = false;
 }
 
+static void a_read_only_session_and_what_it_shares_change_nothing(void **state)
+{
+    uint32_t file;
+    (void)state;
+    make_file("/f");
+    test.session->is_read_only = true;
+    struct session *shared = share(test.session, 0, NULL, 0);
+    test.session->is_read_only = false;
+    assert_int_equal(open_in(shared, 0, "/f", FILE_ACCESS_WRITE, &file), FTL_ERR_READ_ONLY);
+    assert_int_equal(open_in(shared, 0, "/g", FILE_ACCESS_WRITE | FILE_ACCESS_CREATE, &file),
+                     FTL_ERR_READ_ONLY);
+    assert_int_equal(open_in(shared, 0, "/f", FILE_ACCESS_READ, &file), FTL_OK);
+    struct file_set_attributes_request set = { .file = file, .fields = FILE_FIELDS_MODE };
+    assert_int_equal(file_handlers.set_attributes(shared, &set), FTL_ERR_READ_ONLY);
+    struct file_remove_request remove = { .path = "/f" };
+    assert_int_equal(file_handlers.remove(shared, &remove), FTL_ERR_READ_ONLY);
+    struct file_rename_request rename = { .from = "/f", .to = "/g" };
+    assert_int_equal(file_handlers.rename(shared, &rename), FTL_ERR_READ_ONLY);
+    session_destroy(shared);
+}
+
 static void what_was_changed_is_written_back_once_and_all_of_it_by_a_sync(void **state)
 {
     (void)state;
@@ -1015,6 +1036,7 @@ int main(void)
         TEST(rename_replaces_like_with_like_and_never_moves_into_itself),
         TEST(listing_gives_every_entry_once_in_pieces_of_any_size),
         TEST(nothing_changes_on_a_read_only_file_system),
+        TEST(a_read_only_session_and_what_it_shares_change_nothing),
         TEST(what_was_changed_is_written_back_once_and_all_of_it_by_a_sync),
         TEST(a_file_system_in_use_is_not_unmounted),
         TEST(shared_files_have_one_position_and_end_with_the_last_session),

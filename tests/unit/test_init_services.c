@@ -300,7 +300,7 @@ static void expire(void)
 
 static ftl_status_t connect(void)
 {
-    return service_connect(&service, "protocol", make_handle());
+    return service_connect(&service, "protocol", "limits", make_handle());
 }
 
 /* Those of init: the sending end, the process, the timer if it was ever needed; no others. */

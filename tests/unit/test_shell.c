@@ -17,6 +17,7 @@
 #include <ftl/handle.h>
 #include <ftl/object.h>
 #include <ftl/process.h>
+#include <ftl/protocols/file.h>
 #include <ftl/protocols/names.h>
 #include <ftl/server.h>
 #include <ftl/system.h>
@@ -33,6 +34,7 @@
 #define BOOTIMAGE     ((ftl_handle_t)3)
 #define NAMES         ((ftl_handle_t)4)
 #define APP_NAMES     ((ftl_handle_t)5)
+#define FILES         ((ftl_handle_t)6)
 #define FIRST_PROCESS ((ftl_handle_t)10) /* + index * HANDLES + duplicate */
 #define HANDLES       100
 
@@ -46,6 +48,9 @@ static struct {
     ftl_isolation_t last_isolation;
     uint32_t power_action;
     uint32_t power_status;
+    bool has_files; /* the file server runs */
+    ftl_status_t sync_status;
+    unsigned syncs;
     ftl_status_t spawn_status;
     ftl_status_t names_status; /* of connecting an app to the name service */
     unsigned names_made;
@@ -173,6 +178,25 @@ ftl_status_t names_device(ftl_handle_t channel, const struct names_device_reques
     return FTL_OK;
 }
 
+const struct ftl_protocol file_protocol = { .name = "file" };
+
+ftl_status_t ftl_service_connect_running(const struct ftl_protocol *protocol, ftl_handle_t *channel)
+{
+    assert_ptr_equal(protocol, &file_protocol);
+    *channel = FILES;
+    return fake.has_files ? FTL_OK : FTL_ERR_BAD_STATE;
+}
+
+ftl_status_t file_sync_all(ftl_handle_t channel, struct file_buffer *buffer, ftl_nsec_t deadline)
+{
+    (void)buffer;
+    assert_int_equal(channel, FILES);
+    assert_true(deadline > fake.now && deadline != FTL_TIME_INFINITE);
+    assert_int_equal(fake.power_action, UINT32_MAX); /* comes first */
+    fake.syncs++;
+    return fake.sync_status;
+}
+
 /* Every app but `loop` uses the name service. */
 ftl_status_t ftl_service_names_for(ftl_handle_t starter, const struct ftl_app *app,
                                    ftl_handle_t *names)
@@ -218,8 +242,10 @@ ftl_status_t ftl_process_kill(ftl_handle_t process, int32_t status)
 
 ftl_status_t ftl_handle_close(ftl_handle_t handle)
 {
-    process_of(handle);
-    fake.open_handles--;
+    if (handle != FILES) {
+        process_of(handle);
+        fake.open_handles--;
+    }
     return FTL_OK;
 }
 
@@ -788,6 +814,23 @@ static void log_prints_all_or_the_last_lines(void **state)
     check("log -n 1", "b\n", 0);
 }
 
+static void files_are_written_to_their_disks_before_the_end(void **state)
+{
+    (void)state;
+    fake.power_action = UINT32_MAX;
+    fake.has_files = true;
+    check("shutdown", "shutdown: cannot power off: some error\n", 1);
+    assert_int_equal(fake.syncs, 1);
+    fake.power_action = UINT32_MAX;
+    fake.sync_status = FTL_ERR_IO;
+    check("reboot",
+          "reboot: cannot write files to their disks: some error\n"
+          "reboot: cannot reboot: some error\n",
+          1);
+    assert_int_equal(fake.syncs, 2);
+    assert_int_equal(fake.power_action, FTL_POWER_REBOOT);
+}
+
 static void shutdown_passes_a_status_on(void **state)
 {
     (void)state;
@@ -877,6 +920,7 @@ int main(void)
         TEST(top_shows_who_used_the_time_between_two_looks),
         TEST(inspecting_commands_need_a_process_number),
         TEST(log_prints_all_or_the_last_lines),
+        TEST(files_are_written_to_their_disks_before_the_end),
         TEST(shutdown_passes_a_status_on),
         TEST(exit_leaves_with_a_status_and_runs_no_more),
         TEST(every_command_has_help),

@@ -61,11 +61,12 @@ void service_init(struct service *service, struct init *init, const char *app,
 void service_start(struct service *service);
 
 /*
- * Passes on a client that wants one of its protocols, starting the service if it never was. Takes
- * the handle. Errors: BAD_STATE (the service has ended), WOULD_BLOCK (too many clients wait to be
- * let in), those of channel_create.
+ * Passes on a client that wants one of its protocols, starting the service if it never was, with
+ * the limits of the client's app. Takes the handle. Errors: BAD_STATE (the service has ended),
+ * WOULD_BLOCK (too many clients wait to be let in), those of channel_create.
  */
-ftl_status_t service_connect(struct service *service, const char *protocol, ftl_handle_t client);
+ftl_status_t service_connect(struct service *service, const char *protocol, const char *limits,
+                             ftl_handle_t client);
 
 /* ---- names.c ---- */
 

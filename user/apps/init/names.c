@@ -63,21 +63,56 @@ static struct service *find_service(struct init *init, const struct wanted *want
     return devices_service(init, wanted->protocol, wanted->index);
 }
 
-static ftl_status_t connect(void *context, struct names_connect_request *request)
+/* The service that a connection asks for, if it may. */
+static ftl_status_t find_wanted(const struct connection *connection, const char *name,
+                                struct wanted *wanted, struct service **service)
 {
-    const struct connection *connection = connection_of(context);
-    struct wanted wanted;
-    if (!parse_wanted(request->protocol, &wanted)) {
+    if (!parse_wanted(name, wanted)) {
         return FTL_ERR_NOT_FOUND;
     }
-    if (!is_starter(connection) && !ftl_app_uses(&connection->app, wanted.protocol)) {
+    if (!is_starter(connection) && !ftl_app_uses(&connection->app, wanted->protocol)) {
         return FTL_ERR_MISSING_RIGHT;
     }
-    struct service *service = find_service(connection->init, &wanted);
-    if (service == NULL) {
-        return FTL_ERR_NOT_FOUND;
+    *service = find_service(connection->init, wanted);
+    return *service != NULL ? FTL_OK : FTL_ERR_NOT_FOUND;
+}
+
+/* Passes the channel on, with what the app's manifest says of it. */
+static ftl_status_t connect_service(const struct connection *connection, struct service *service,
+                                    const char *protocol, ftl_handle_t *server)
+{
+    bool is_limited = !is_starter(connection) && strcmp(protocol, "file") == 0;
+    return service_connect(service, protocol, is_limited ? connection->app.files : "",
+                           ftl_ipc_take(server));
+}
+
+static ftl_status_t connect(void *context, struct names_connect_request *request)
+{
+    struct service *service;
+    struct wanted wanted;
+    ftl_status_t status = find_wanted(connection_of(context), request->protocol, &wanted, &service);
+    if (status != FTL_OK) {
+        return status;
     }
-    return service_connect(service, wanted.protocol, ftl_ipc_take(&request->server));
+    return connect_service(connection_of(context), service, wanted.protocol, &request->server);
+}
+
+static ftl_status_t connect_running(void *context, struct names_connect_running_request *request)
+{
+    const struct connection *connection = connection_of(context);
+    struct service *service;
+    struct wanted wanted;
+    if (!is_starter(connection)) {
+        return FTL_ERR_MISSING_RIGHT;
+    }
+    ftl_status_t status = find_wanted(connection, request->protocol, &wanted, &service);
+    if (status == FTL_OK && service->state != SERVICE_RUNNING) {
+        status = FTL_ERR_BAD_STATE;
+    }
+    if (status != FTL_OK) {
+        return status;
+    }
+    return connect_service(connection, service, wanted.protocol, &request->server);
 }
 
 /* ---- Devices ---- */
@@ -137,14 +172,25 @@ static ftl_status_t add_connection(struct init *init, const struct ftl_app *app,
     return status;
 }
 
+/* Of two limits for files both hold; when they differ, there are no files at all. */
+static bool limit_files(struct ftl_app *app, const struct ftl_app *starter)
+{
+    if (app->files[0] == '\0') {
+        strcpy(app->files, starter->files);
+    }
+    return starter->files[0] == '\0' || strcmp(app->files, starter->files) == 0;
+}
+
 /* Who is no starter passes on what it may use itself, and nothing else. */
 static void attenuate(struct ftl_app *app, const struct ftl_app *starter)
 {
     char kept[FTL_APP_TEXT_MAX] = "";
     char *rest = app->uses;
     char *word;
+    bool has_files = limit_files(app, starter);
     while ((word = strsep(&rest, " ")) != NULL) {
-        if (word[0] != '\0' && ftl_app_uses(starter, word)) {
+        if (word[0] != '\0' && ftl_app_uses(starter, word) &&
+            (has_files || strcmp(word, "file") != 0)) {
             strcat(kept, " "); /* all words were in the text, apart by blanks */
             strcat(kept, word);
         }
@@ -176,6 +222,7 @@ ftl_status_t names_open(struct init *init)
         .connect = connect,
         .open_for = open_for,
         .device = device,
+        .connect_running = connect_running,
     };
     init->names = (struct ftl_server){
         .protocol = &names_protocol,

@@ -63,23 +63,25 @@ static ftl_status_t open_clients(struct service *service)
 }
 
 /* Passes the client on, which the caller keeps if that fails. */
-static ftl_status_t pass_on(struct service *service, const char *protocol, ftl_handle_t client)
+static ftl_status_t pass_on(struct service *service, const char *protocol, const char *limits,
+                            ftl_handle_t client)
 {
-    struct service_connected_message message = { .protocol = protocol, .client = client };
+    struct service_connected_message message = { protocol, limits, client };
     struct service_buffer buffer;
     ftl_status_t status = open_clients(service);
     return status == FTL_OK ? service_connected(service->clients, &message, &buffer, 0) : status;
 }
 
-ftl_status_t service_connect(struct service *service, const char *protocol, ftl_handle_t client)
+ftl_status_t service_connect(struct service *service, const char *protocol, const char *limits,
+                             ftl_handle_t client)
 {
     ftl_status_t status = FTL_ERR_BAD_STATE;
     if (service->state != SERVICE_ENDED) {
-        status = pass_on(service, protocol, client);
+        status = pass_on(service, protocol, limits, client);
     }
     if (status == FTL_ERR_PEER_CLOSED) { /* it has just ended, and we have yet to hear of it */
         close_clients(service);
-        status = pass_on(service, protocol, client);
+        status = pass_on(service, protocol, limits, client);
     }
     if (status != FTL_OK) {
         ftl_handle_close(client);

@@ -1,6 +1,9 @@
 /* Looking at the system, and switching it off: all that the handle `system` allows. */
+#include <ftl/clock.h>
 #include <ftl/handle.h>
 #include <ftl/process.h>
+#include <ftl/protocols/file.h>
+#include <ftl/server.h>
 #include <ftl/system.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -210,6 +213,25 @@ int32_t shell_log(struct shell *shell, size_t count, char **word)
 
 /* ---- Power ---- */
 
+#define SYNC_TIME INT64_C(30000000000)
+
+/* Has the file server, if it runs, write what was changed to its disks. */
+static void sync_files(const char *command)
+{
+    struct file_buffer buffer;
+    ftl_handle_t files;
+    ftl_nsec_t now = 0;
+    if (ftl_service_connect_running(&file_protocol, &files) != FTL_OK) {
+        return;
+    }
+    ftl_clock_get(&now);
+    ftl_status_t status = file_sync_all(files, &buffer, now + SYNC_TIME);
+    ftl_handle_close(files);
+    if (status != FTL_OK) {
+        shell_failed(command, "write files to their disks", status);
+    }
+}
+
 int32_t shell_shutdown(struct shell *shell, size_t count, char **word)
 {
     uint64_t exit_status = 0;
@@ -220,6 +242,7 @@ int32_t shell_shutdown(struct shell *shell, size_t count, char **word)
         fprintf(stderr, "shutdown: '%s' is not an exit status from 0 to 255\n", word[1]);
         return SHELL_USAGE;
     }
+    sync_files(word[0]);
     fflush(stdout);
     return shell_failed(word[0], "power off",
                         ftl_system_power(shell->system, FTL_POWER_OFF, (uint32_t)exit_status));
@@ -230,6 +253,7 @@ int32_t shell_reboot(struct shell *shell, size_t count, char **word)
     if (count > 1) {
         return shell_usage(word[0]);
     }
+    sync_files(word[0]);
     fflush(stdout);
     return shell_failed(word[0], "reboot", ftl_system_power(shell->system, FTL_POWER_REBOOT, 0));
 }

@@ -193,6 +193,7 @@ static ftl_status_t parse_manifest(struct text manifest, struct ftl_app *app)
     if (!get_text(manifest, "description", app->description, sizeof(app->description)) ||
         !get_text(manifest, "grants", app->grants, sizeof(app->grants)) ||
         !get_text(manifest, "uses", app->uses, sizeof(app->uses)) ||
+        !get_text(manifest, "files", app->files, sizeof(app->files)) ||
         !get_text(manifest, "provides", app->provides, sizeof(app->provides)) ||
         !get_text(manifest, "isolation", isolation, sizeof(isolation)) ||
         !get_restart(manifest, app) || !get_driver(manifest, app)) {

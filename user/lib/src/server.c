@@ -76,9 +76,6 @@ ftl_status_t ftl_server_add(struct ftl_server *server, ftl_handle_t channel,
 {
     struct ftl_client *client = NULL;
     ftl_status_t status = FTL_ERR_LIMIT;
-    if (server->adopt != NULL) {
-        return server->adopt(server, channel);
-    }
     if (server->clients_max != 0 && server->client_count >= server->clients_max) {
         goto fail;
     }

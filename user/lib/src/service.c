@@ -16,7 +16,10 @@ static void connected(void *context, struct service_connected_message *message)
     while (server != NULL && strcmp(server->protocol->name, message->protocol) != 0) {
         server = server->also;
     }
-    if (server != NULL) { /* or the client sees its end closed, as it does when it is turned away */
+    if (server != NULL && server->adopt != NULL) {
+        server->adopt(server, ftl_ipc_take(&message->client), message->limits);
+        /* or the client sees its end closed, as it does when it is turned away */
+    } else if (server != NULL) {
         ftl_server_add(server, ftl_ipc_take(&message->client), NULL);
     }
 }
@@ -108,8 +111,8 @@ ftl_status_t ftl_service_run(struct ftl_server *server)
     return status;
 }
 
-/* Connects to what has this name for init. */
-static ftl_status_t connect_to(const char *name, ftl_handle_t *channel)
+/* Connects to what has this name for init, or only if it runs. */
+static ftl_status_t connect_to(const char *name, bool running, ftl_handle_t *channel)
 {
     struct names_connect_request request = { .protocol = name };
     struct names_buffer buffer;
@@ -121,7 +124,12 @@ static ftl_status_t connect_to(const char *name, ftl_handle_t *channel)
     if (status != FTL_OK) {
         return status;
     }
-    status = names_connect(names, &request, &buffer, FTL_TIME_INFINITE);
+    if (running) {
+        struct names_connect_running_request same = { .protocol = name, .server = request.server };
+        status = names_connect_running(names, &same, &buffer, FTL_TIME_INFINITE);
+    } else {
+        status = names_connect(names, &request, &buffer, FTL_TIME_INFINITE);
+    }
     if (status != FTL_OK) {
         ftl_handle_close(request.server); /* unless it went with the message */
         ftl_ipc_drop(channel);
@@ -131,7 +139,12 @@ static ftl_status_t connect_to(const char *name, ftl_handle_t *channel)
 
 ftl_status_t ftl_service_connect(const struct ftl_protocol *protocol, ftl_handle_t *channel)
 {
-    return connect_to(protocol->name, channel);
+    return connect_to(protocol->name, false, channel);
+}
+
+ftl_status_t ftl_service_connect_running(const struct ftl_protocol *protocol, ftl_handle_t *channel)
+{
+    return connect_to(protocol->name, true, channel);
 }
 
 ftl_status_t ftl_service_connect_device(const struct ftl_protocol *protocol, size_t index,
@@ -142,7 +155,7 @@ ftl_status_t ftl_service_connect_device(const struct ftl_protocol *protocol, siz
     if (length < 0 || (size_t)length >= sizeof(name)) {
         return FTL_ERR_NOT_FOUND;
     }
-    return connect_to(name, channel);
+    return connect_to(name, false, channel);
 }
 
 ftl_status_t ftl_service_names_for(ftl_handle_t starter, const struct ftl_app *app,

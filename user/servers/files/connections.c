@@ -5,10 +5,14 @@
 #include <ftl/handle.h>
 #include <ftl/notification.h>
 #include <ftl/protocols/file.h>
+#include <ftl/spawn.h>
 #include <ftl/sync.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "path.h"
 #include "service.h"
 
 #define CONNECTIONS_MAX 512u
@@ -159,13 +163,29 @@ ftl_status_t connections_add(struct session *session, ftl_handle_t *client)
     return status;
 }
 
-/* A session with the root of all. */
-static ftl_status_t new_session(struct session **session)
+/* The directory that the limits name. */
+static ftl_status_t find_root(const char *path, struct file **root)
 {
-    struct place place = place_of_root(tree_root());
+    struct place top = place_of_root(tree_root());
+    struct walk walk;
+    ftl_status_t status = walk_to(&walk, top, top, path, true);
+    if (status != FTL_OK) {
+        return status;
+    }
+    if (walk.attributes.kind != FILE_KIND_DIRECTORY) {
+        walk_end(&walk);
+        return FTL_ERR_NOT_DIRECTORY;
+    }
+    status = file_at(&walk.found, FILE_KIND_DIRECTORY, root);
+    walk_end(&walk);
+    return status;
+}
+
+static ftl_status_t new_session(const char *path, struct session **session)
+{
     struct file *root;
     struct opened *opened;
-    ftl_status_t status = file_at(&place, FILE_KIND_DIRECTORY, &root);
+    ftl_status_t status = find_root(path, &root);
     if (status == FTL_OK) {
         status = opened_create(root, 0, &opened);
     }
@@ -180,12 +200,34 @@ static ftl_status_t new_session(struct session **session)
     return FTL_OK;
 }
 
-ftl_status_t connections_accept(struct ftl_server *server, ftl_handle_t channel)
+/* A session within these limits. */
+static ftl_status_t new_limited_session(const char *limits, struct session **session)
+{
+    char path[FTL_APP_TEXT_MAX];
+    size_t size = strcspn(limits, " ");
+    const char *rest = limits + size;
+    bool is_read_only = strcmp(rest, " ro") == 0;
+    if (size >= sizeof(path) || (rest[0] != '\0' && !is_read_only)) {
+        return FTL_ERR_INVALID_ARGUMENT;
+    }
+    memcpy(path, limits, size);
+    path[size] = '\0';
+    ftl_status_t status = new_session(path, session);
+    if (status == FTL_OK) {
+        (*session)->is_read_only = is_read_only;
+    } else {
+        fprintf(stderr, "files: no access for an app that is limited to %s: %s\n", path,
+                ftl_strerror(status));
+    }
+    return status;
+}
+
+ftl_status_t connections_accept(struct ftl_server *server, ftl_handle_t channel, const char *limits)
 {
     struct session *session;
     (void)server;
     connections_lock();
-    ftl_status_t status = new_session(&session);
+    ftl_status_t status = new_limited_session(limits, &session);
     if (status != FTL_OK) {
         ftl_handle_close(channel);
     } else {

@@ -11,8 +11,12 @@
 /* `changed`, signalled with 1 when something is to be written back, stays the caller's. */
 void connections_open(ftl_handle_t changed);
 
-/* Serves a client that has come, in a session of its own, from the root on. Takes the channel. */
-ftl_status_t connections_accept(struct ftl_server *server, ftl_handle_t channel);
+/*
+ * Serves a client that has come, in a session of its own. `limits` is the directory that is its
+ * root, and `ro` if it may only read there; empty: it sees the whole tree. Takes the channel.
+ */
+ftl_status_t connections_accept(struct ftl_server *server, ftl_handle_t channel,
+                                const char *limits);
 
 /* For all others: what is done between these two is done by one thread at a time. */
 void connections_lock(void);

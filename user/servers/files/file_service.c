@@ -56,10 +56,10 @@ static ftl_status_t follow_to(struct session *session, uint32_t base, const char
     return status;
 }
 
-/* Whether the file system may be changed; from then on it counts as changed. */
-static ftl_status_t change(struct mount *mount)
+/* Whether the client may change the file system, which from then on counts as changed. */
+static ftl_status_t change(const struct session *session, struct mount *mount)
 {
-    if (mount->file_system->is_read_only) {
+    if (session->is_read_only || mount->file_system->is_read_only) {
         return FTL_ERR_READ_ONLY;
     }
     tree_touch(mount);
@@ -82,7 +82,8 @@ static ftl_status_t attach(void *context, struct file_attach_request *request)
 }
 
 /* Whether what was found can be opened so. */
-static ftl_status_t check_found(const struct walk *walk, uint32_t access)
+static ftl_status_t check_found(const struct session *session, const struct walk *walk,
+                                uint32_t access)
 {
     bool accesses = (access & (FILE_ACCESS_READ | FILE_ACCESS_WRITE)) != 0;
     bool writes = (access & FILE_ACCESS_WRITE) != 0;
@@ -107,11 +108,12 @@ static ftl_status_t check_found(const struct walk *walk, uint32_t access)
     if ((access & FILE_ACCESS_DIRECTORY) != 0) {
         return FTL_ERR_NOT_DIRECTORY;
     }
-    return writes ? change(walk->found.mount) : FTL_OK;
+    return writes ? change(session, walk->found.mount) : FTL_OK;
 }
 
 /* Makes the regular file that the walk has not found. */
-static ftl_status_t create(struct walk *walk, uint32_t access, uint32_t mode)
+static ftl_status_t create(const struct session *session, struct walk *walk, uint32_t access,
+                           uint32_t mode)
 {
     struct mount *mount = walk->directory.mount;
     if ((access & FILE_ACCESS_CREATE) == 0) {
@@ -120,7 +122,7 @@ static ftl_status_t create(struct walk *walk, uint32_t access, uint32_t mode)
     if (walk->is_directory_wanted || (access & FILE_ACCESS_DIRECTORY) != 0) {
         return FTL_ERR_IS_DIRECTORY;
     }
-    ftl_status_t status = change(mount);
+    ftl_status_t status = change(session, mount);
     if (status == FTL_OK) {
         walk->found = (struct place){ .mount = mount, .is_held = true };
         walk->attributes.kind = FILE_KIND_REGULAR;
@@ -147,8 +149,8 @@ static ftl_status_t find_to_open(struct session *session, const struct file_open
     if (status != FTL_OK) {
         return status;
     }
-    status =
-        walk->found.mount != NULL ? check_found(walk, access) : create(walk, access, request->mode);
+    status = walk->found.mount != NULL ? check_found(session, walk, access)
+                                       : create(session, walk, access, request->mode);
     if (status == FTL_OK && (access & FILE_ACCESS_TRUNCATE) != 0 && walk->attributes.size != 0) {
         struct mount *mount = walk->found.mount;
         status = operations_of(mount)->truncate(mount->file_system, walk->found.node, 0);
@@ -284,7 +286,7 @@ static ftl_status_t write(void *context, struct file_write_request *request,
         status = size_of(transfer.file, &transfer.offset);
     }
     if (status == FTL_OK) {
-        status = change(transfer.file->mount);
+        status = change(context, transfer.file->mount);
     }
     if (status == FTL_OK && transfer.size > FILE_SIZE_MAX - transfer.offset) {
         status = FTL_ERR_TOO_LARGE;
@@ -409,7 +411,7 @@ static ftl_status_t set_attributes(void *context, struct file_set_attributes_req
     struct opened *opened;
     ftl_status_t status = find(context, request->file, &opened);
     if (status == FTL_OK) {
-        status = change(opened->file->mount);
+        status = change(context, opened->file->mount);
     }
     if (status != FTL_OK) {
         return status;
@@ -431,7 +433,7 @@ static ftl_status_t truncate(void *context, struct file_truncate_request *reques
         status = FTL_ERR_TOO_LARGE;
     }
     if (status == FTL_OK) {
-        status = change(opened->file->mount);
+        status = change(context, opened->file->mount);
     }
     if (status != FTL_OK) {
         return status;
@@ -583,7 +585,7 @@ static ftl_status_t follow_to_new(struct session *session, uint32_t base, const 
     } else if (walk->is_directory_wanted && !is_directory) {
         status = FTL_ERR_NOT_FOUND;
     } else {
-        status = change(walk->directory.mount);
+        status = change(session, walk->directory.mount);
     }
     if (status != FTL_OK) {
         walk_end(walk);
@@ -681,7 +683,8 @@ static ftl_status_t check_removable(const struct walk *walk)
     return walk->found.mount == walk->directory.mount ? FTL_OK : FTL_ERR_BAD_STATE;
 }
 
-static ftl_status_t remove_found(const struct walk *walk, bool is_directory)
+static ftl_status_t remove_found(const struct session *session, const struct walk *walk,
+                                 bool is_directory)
 {
     struct mount *mount = walk->directory.mount;
     ftl_status_t status = check_removable(walk);
@@ -691,7 +694,7 @@ static ftl_status_t remove_found(const struct walk *walk, bool is_directory)
     if (is_directory != (walk->attributes.kind == FILE_KIND_DIRECTORY)) {
         return is_directory ? FTL_ERR_NOT_DIRECTORY : FTL_ERR_IS_DIRECTORY;
     }
-    status = change(mount);
+    status = change(session, mount);
     return status == FTL_OK ? operations_of(mount)->remove(mount->file_system, walk->directory.node,
                                                            walk->name, is_directory)
                             : status;
@@ -702,7 +705,7 @@ static ftl_status_t remove(void *context, struct file_remove_request *request)
     struct walk walk;
     ftl_status_t status = follow_to(context, request->base, request->path, false, &walk);
     if (status == FTL_OK) {
-        status = remove_found(&walk, request->directory);
+        status = remove_found(context, &walk, request->directory);
         walk_end(&walk);
     }
     return status;
@@ -742,7 +745,8 @@ static ftl_status_t check_replaceable(const struct walk *from, const struct walk
     return status;
 }
 
-static ftl_status_t rename_found(const struct walk *from, const struct walk *to)
+static ftl_status_t rename_found(const struct session *session, const struct walk *from,
+                                 const struct walk *to)
 {
     struct mount *mount = from->directory.mount;
     ftl_status_t status = check_removable(from);
@@ -759,7 +763,7 @@ static ftl_status_t rename_found(const struct walk *from, const struct walk *to)
         status = check_replaceable(from, to);
     }
     if (status == FTL_OK) {
-        status = change(mount);
+        status = change(session, mount);
     }
     if (status != FTL_OK || place_equals(from->found, to->found)) { /* two names of one file */
         return status;
@@ -778,7 +782,7 @@ static ftl_status_t rename(void *context, struct file_rename_request *request)
     }
     status = follow(context, request->to_base, request->to, false, &to);
     if (status == FTL_OK) {
-        status = rename_found(&from, &to);
+        status = rename_found(context, &from, &to);
         walk_end(&to);
     }
     walk_end(&from);
@@ -908,6 +912,7 @@ static ftl_status_t share(void *context, struct file_share_request *request,
     if (new == NULL) {
         return FTL_ERR_NO_MEMORY;
     }
+    new->is_read_only = session->is_read_only;
     status = share_files(session, request, new);
     if (status == FTL_OK) {
         status = connections_add(new, &reply->client);

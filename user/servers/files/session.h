@@ -21,6 +21,7 @@ struct opened {
 
 struct session {
     struct client_memory memory;
+    bool is_read_only;       /* the client may not change anything */
     uint32_t free_from;      /* all numbers below are in use */
     uint32_t capacity;       /* of `numbers` */
     struct opened **numbers; /* NULL: not open. The first is the root, if there is one */

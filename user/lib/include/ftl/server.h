@@ -27,9 +27,9 @@ struct ftl_server {
     size_t state_size;
     size_t clients_max;      /* 0: as many as memory allows */
     struct ftl_server *also; /* another protocol that the same service provides; NULL: none */
-    /* Takes the channel of a client that has come, to serve it in another way, on a thread for one;
-     * NULL: the server does. */
-    ftl_status_t (*adopt)(struct ftl_server *server, ftl_handle_t channel);
+    /* For services: takes the channel of a client that has come, to serve it in another way, on a
+     * thread for one, within the limits that its app's manifest names; NULL: the server does. */
+    ftl_status_t (*adopt)(struct ftl_server *server, ftl_handle_t channel, const char *limits);
     void (*opened)(struct ftl_client *client); /* a client has come; may be NULL */
     void (*closed)(struct ftl_client *client); /* a client has gone; may be NULL */
 
@@ -81,6 +81,11 @@ void ftl_service_close(struct ftl_server *init, struct ftl_server *server);
  * those of the name service (protocol `names`).
  */
 ftl_status_t ftl_service_connect(const struct ftl_protocol *protocol, ftl_handle_t *channel);
+
+/* The same for a service that runs already, and for those who start apps alone. BAD_STATE: it does
+ * not run. */
+ftl_status_t ftl_service_connect_running(const struct ftl_protocol *protocol,
+                                         ftl_handle_t *channel);
 
 /* The same for the device number `index`, from 0, of those whose drivers provide the protocol. */
 ftl_status_t ftl_service_connect_device(const struct ftl_protocol *protocol, size_t index,

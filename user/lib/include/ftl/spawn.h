@@ -51,6 +51,7 @@ struct ftl_app {
     char description[FTL_APP_TEXT_MAX];
     char grants[FTL_APP_TEXT_MAX];   /* names of handles, apart by blanks */
     char uses[FTL_APP_TEXT_MAX];     /* names of protocols it may connect to, apart by blanks */
+    char files[FTL_APP_TEXT_MAX];    /* a directory, and maybe `ro`: all that it sees of files */
     char provides[FTL_APP_TEXT_MAX]; /* the protocols that it serves; empty: it is no service */
     ftl_restart_t restart;
     uint32_t restart_limit; /* how often in a row; 0: without end */

@@ -3,11 +3,13 @@ import re
 
 KINDS = ("vmo", "memory", "handle", "thread", "channel", "message", "poll", "timer", "vmspace", "window", "mapping",
          "process", "fork")
+PAGE_KIB = 4
 OWN_ERRORS = ("out of memory", "limit of the process reached: memory, handles or priority")
 
 
 def memory_kib(guest):
-    """What is free and what the shell, which keeps a history of its lines, has."""
+    """What is free and what the shell, which keeps a history of its lines, has: to less than a page, as its objects in
+    the kernel share pages with those of others."""
     output = guest.run("mem")
     free = re.search(r"^free +(\d+) KiB$", output, re.M)[1]
     return int(free) + int(re.search(r" shell +(\d+) KiB", output)[1])
@@ -41,4 +43,4 @@ def test(guest):
     before = memory_kib(guest)
     round_of_bombs(guest)
     after = memory_kib(guest)
-    assert after == before, f"{before} KiB before, {after} KiB after"
+    assert abs(after - before) < PAGE_KIB, f"{before} KiB before, {after} KiB after"

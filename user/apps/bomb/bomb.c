@@ -216,12 +216,26 @@ static void wait_for_parent(void)
     ftl_object_wait(&item, 1, FTL_TIME_INFINITE, &ready);
 }
 
-/* What is needed to say how it went must be there before there is no memory for it. */
-static void bring_in_memory(void)
+/* All that the program writes but its stack and what it allocates (link.ld.in). */
+extern volatile char __tls_image_start[];
+extern volatile char __image_end[];
+
+/*
+ * Memory comes with its first use. What is used once there is none left must be there before: to
+ * say how it went, the stack, and stdio's buffers; the stack of all threads, which may run late.
+ */
+static void bring_in_stack(void)
 {
     volatile char stack[4 * FTL_PAGE_SIZE];
     for (size_t at = 0; at < sizeof(stack); at += FTL_PAGE_SIZE) {
         stack[at] = 1;
+    }
+}
+
+static void bring_in_image(void)
+{
+    for (volatile char *at = __tls_image_start; at < __image_end; at += FTL_PAGE_SIZE) {
+        *at = *at; /* the linker script has them begin with a page */
     }
 }
 
@@ -240,8 +254,9 @@ int main(int argc, char **argv)
     }
     if (!child) {
         printf("bomb: takes all it can get of kind %s\n", kind->name);
+        bring_in_image();
     }
-    bring_in_memory();
+    bring_in_stack();
     ftl_status_t status = ftl_vmspace_self(&self_vmspace);
     while (status == FTL_OK) {
         status = kind->take();

@@ -3,6 +3,8 @@
 #include "selftest.h"
 
 #include <errno.h>
+#include <ftl/handle.h>
+#include <ftl/vmo.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +136,42 @@ static bool executable_memory_is_refused(void)
     return true;
 }
 
+#define COPIED 300 /* at most; a bit less than half of it lies before a page's end */
+
+/* From one alignment to another, both across a page's end, the target's not there yet. */
+static bool is_copied(ftl_handle_t vmo, const unsigned char *source, size_t shift, size_t size)
+{
+    unsigned char *area =
+        mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    EXPECT(area != MAP_FAILED);
+    unsigned char *target = area + PAGE - COPIED / 2 + shift;
+    EXPECT(ftl_vmo_write(vmo, 0, source, size) == FTL_OK);
+    EXPECT(ftl_vmo_read(vmo, 0, target, size) == FTL_OK);
+    EXPECT(memcmp(target, source, size) == 0);
+    EXPECT(target[-1] == 0 && target[size] == 0);
+    EXPECT(munmap(area, 2 * PAGE) == 0);
+    return true;
+}
+
+static bool the_kernel_copies_from_and_to_any_address(void)
+{
+    static const size_t sizes[] = { 1, 7, 8, 15, 16, 17, 31, 33, 64, 127, 128, 131, COPIED };
+    static _Alignas(4096) unsigned char bytes[2 * PAGE];
+    ftl_handle_t vmo;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (unsigned char)(i % 251 + 1);
+    }
+    EXPECT(ftl_vmo_create(PAGE, &vmo) == FTL_OK);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        for (size_t shifts = 0; shifts < 64; shifts++) {
+            const unsigned char *source = bytes + PAGE - COPIED / 2 + shifts % 8;
+            EXPECT(is_copied(vmo, source, shifts / 8, sizes[i]));
+        }
+    }
+    EXPECT(ftl_handle_close(vmo) == FTL_OK);
+    return true;
+}
+
 /* NOLINTEND(clang-analyzer-unix.Malloc) */
 
 const struct check memory_checks[] = {
@@ -145,5 +183,6 @@ const struct check memory_checks[] = {
     { "mappings come and go", mappings_come_and_go },
     { "mappings can be moved", mappings_can_be_moved },
     { "executable memory is refused", executable_memory_is_refused },
+    { "the kernel copies from and to any address", the_kernel_copies_from_and_to_any_address },
     { 0 },
 };

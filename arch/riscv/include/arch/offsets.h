@@ -79,6 +79,8 @@
 
 #define HART_STACK_SIZE 0x4000 /* bytes of a hart's kernel stack; a guard page lies below it */
 
+#define UACCESS_STEP 128 /* bytes that a copy from or to a process does at once: arch/uaccess.h */
+
 /* struct hart_boot, what a secondary hart finds behind a1 */
 #define BOOT_SATP  0
 #define BOOT_STACK 8

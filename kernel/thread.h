@@ -37,14 +37,20 @@ struct futex_wait {
     bool woken;
 };
 
-struct wait_entry;
+/* An object that object_wait waits for. */
+struct wait_entry {
+    struct observer observer;
+    struct object *object; /* a reference; NULL: not yet looked up */
+    struct thread *thread;
+};
 
-/* A wait of object_wait: entries are allocated. */
+/* A wait of object_wait: entries are allocated, unless there is but one. */
 struct objects_wait {
-    struct wait_entry *entries;
+    struct wait_entry *entries; /* NULL once given up */
     size_t count;
     vaddr_t items; /* the caller's array */
     nsec_t deadline;
+    struct wait_entry only;
 };
 
 /* What is left to do of a vmo_read or vmo_write. */

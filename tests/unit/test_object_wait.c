@@ -302,11 +302,33 @@ static void wait_without_memory_for_it_fails(void **state)
 {
     (void)state;
     ftl_handle_t good = core_handle(waiter, &waiter->object, FTL_RIGHT_WAIT);
-    items()[0] = (struct ftl_wait_item){ good, FTL_SIGNAL_EXITED, 0 };
+    for (unsigned i = 0; i < 2; i++) {
+        items()[i] = (struct ftl_wait_item){ good, FTL_SIGNAL_EXITED, 0 };
+    }
     host_alloc_budget = 0;
-    int64_t status = wait_status(memory, 1);
+    int64_t status = wait_status(memory, 2);
     host_alloc_budget = -1;
     assert_int_equal(status, FTL_ERR_NO_MEMORY);
+}
+
+static void what_is_set_already_is_returned_at_once_and_one_object_needs_no_memory(void **state)
+{
+    (void)state;
+    ftl_handle_t good = core_handle(waiter, &waiter->object, FTL_RIGHT_WAIT);
+    object_signal(&waiter->object, 0, FTL_SIGNAL_READABLE);
+    items()[0] = (struct ftl_wait_item){ good, FTL_SIGNAL_READABLE, 0 };
+    items()[1] = (struct ftl_wait_item){ good, FTL_SIGNAL_EXITED, 0 };
+    uint32_t refs = waiter->object.refs;
+    struct call_result result = core_call(FTL_CALL_OBJECT_WAIT, memory, 2, 0, 0, 0, 0);
+    assert_int_equal(result.status, FTL_OK);
+    assert_int_equal(result.value, 1);
+    host_alloc_budget = 0;
+    result = core_call(FTL_CALL_OBJECT_WAIT, memory, 1, 0, 0, 0, 0);
+    host_alloc_budget = -1;
+    assert_int_equal(result.status, FTL_OK);
+    assert_int_equal(result.value, 1);
+    assert_int_equal(items()[0].signals & FTL_SIGNAL_READABLE, FTL_SIGNAL_READABLE);
+    assert_int_equal(waiter->object.refs, refs);
 }
 
 int main(void)
@@ -322,6 +344,8 @@ int main(void)
                                         leave),
         cmocka_unit_test_setup_teardown(items_must_be_the_process_own_memory, enter, leave),
         cmocka_unit_test_setup_teardown(wait_without_memory_for_it_fails, enter, leave),
+        cmocka_unit_test_setup_teardown(
+            what_is_set_already_is_returned_at_once_and_one_object_needs_no_memory, enter, leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

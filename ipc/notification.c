@@ -101,26 +101,41 @@ static __attribute__((noinline)) struct call_result distribute_and_return(
     return unlock_and_return(notification, call_status(FTL_OK));
 }
 
-/* Mostly one thread waits, for all that is set: its call is over with that. */
-struct call_result sys_notification_signal(struct notification *notification, uint64_t bits)
+/*
+ * Mostly one thread waits, for all that is set: its call is over with that. Returns it, for the
+ * caller to put on a hart; NULL: it is not so, and nothing has been done. *completed: the reference
+ * that its wait had is the caller's to drop. The lock is held.
+ */
+static inline struct thread *give_to_first(struct notification *notification, uint64_t bits,
+                                           bool *completed, bool *taken)
 {
     struct list *first = notification->waiters.next;
     struct notification_wait *waiter = LIST_ENTRY(first, struct notification_wait, link);
-    notification->bits |= bits;
-    if (first == &notification->waiters || (notification->bits & ~waiter->mask) != 0 || bits == 0) {
-        return distribute_and_return(notification);
+    bits |= notification->bits;
+    if (first == &notification->waiters || (bits & ~waiter->mask) != 0 || bits == 0) {
+        return NULL;
     }
     /* Bits that a waiter takes at once were never there for others to see. */
-    bits = notification->bits;
     notification->bits = 0;
     waiter->bits = bits;
     list_remove(first);
     struct thread *thread = CONTAINER_OF(waiter, struct thread, wait.notification);
+    *completed = thread_take_completed(thread, call_value(bits), taken);
+    return thread;
+}
+
+struct call_result sys_notification_signal(struct notification *notification, uint64_t bits)
+{
+    bool completed;
     bool taken;
-    bool completed = thread_take_completed(thread, call_value(bits), &taken);
+    struct thread *thread = give_to_first(notification, bits, &completed, &taken);
+    if (thread == NULL) {
+        notification->bits |= bits;
+        return distribute_and_return(notification);
+    }
     spin_unlock(&notification->object.lock);
     if (completed) {
-        object_put(&notification->object); /* the wait's reference */
+        object_put(&notification->object);
     }
     if (taken) {
         sched_enqueue(thread);
@@ -153,6 +168,19 @@ static __attribute__((noinline)) struct call_result wait_at_once(struct notifica
     return unlock_and_return(notification, bits != 0 ? call_value(bits) : call_status(status));
 }
 
+/* Stops the current thread until bits of the mask are set. Ends the hold of the lock. */
+static inline struct call_result stop(struct notification *notification, uint64_t mask,
+                                      nsec_t deadline)
+{
+    struct notification_wait *wait = &thread_wait_begin(wait_resume, wait_cleanup)->notification;
+    wait->notification = notification;
+    wait->mask = mask;
+    wait->bits = 0;
+    list_push_back(&notification->waiters, &wait->link);
+    spin_unlock(&notification->object.lock);
+    return thread_wait_commit(deadline);
+}
+
 struct call_result sys_notification_wait(struct notification *notification, uint64_t mask,
                                          nsec_t deadline)
 {
@@ -162,13 +190,87 @@ struct call_result sys_notification_wait(struct notification *notification, uint
     if (unlikely(!object_try_get(&notification->object))) {
         return unlock_and_return(notification, call_status(FTL_ERR_HANDLE_CLOSED));
     }
-    struct notification_wait *wait = &thread_wait_begin(wait_resume, wait_cleanup)->notification;
-    wait->notification = notification;
-    wait->mask = mask;
-    wait->bits = 0;
-    list_push_back(&notification->waiters, &wait->link);
+    return stop(notification, mask, deadline);
+}
+
+/* Finds the two, the one locked, of the other a reference. */
+static inline ftl_status_t find_both(ftl_handle_t signalled, ftl_handle_t awaited,
+                                     struct notification **locked, struct notification **other)
+{
+    struct handle_table *table = &process_current()->handles;
+    spin_lock(&table->lock);
+    const struct handle_slot *to =
+        handle_find_for(table, signalled, OBJECT_NOTIFICATION, FTL_RIGHT_WRITE);
+    const struct handle_slot *from =
+        handle_find_for(table, awaited, OBJECT_NOTIFICATION, FTL_RIGHT_READ);
+    if (unlikely(to == NULL)) {
+        return handle_lookup_failed(table, signalled, OBJECT_NOTIFICATION, FTL_RIGHT_WRITE);
+    }
+    if (unlikely(from == NULL)) {
+        return handle_lookup_failed(table, awaited, OBJECT_NOTIFICATION, FTL_RIGHT_READ);
+    }
+    *locked = (struct notification *)to->object;
+    *other = (struct notification *)from->object;
+    object_get(from->object);
+    spin_lock(&to->object->lock);
+    spin_unlock(&table->lock);
+    return FTL_OK;
+}
+
+/* Signals the notification, which is locked. Returns a thread to put on a hart, or NULL. */
+static inline struct thread *signal_locked(struct notification *notification, uint64_t bits)
+{
+    bool completed = false;
+    bool taken = false;
+    struct thread *thread = give_to_first(notification, bits, &completed, &taken);
+    if (unlikely(thread == NULL)) {
+        notification->bits |= bits;
+        distribute(notification);
+    }
     spin_unlock(&notification->object.lock);
-    return thread_wait_commit(deadline);
+    if (completed) {
+        object_put(&notification->object);
+    }
+    return taken ? thread : NULL;
+}
+
+/* What it waits for is there already, or it must not wait: both go on. */
+static __attribute__((noinline)) struct call_result go_on_beside(struct notification *notification,
+                                                                 uint64_t mask,
+                                                                 struct thread *woken)
+{
+    struct call_result result = wait_at_once(notification, mask);
+    if (woken != NULL) {
+        sched_enqueue(woken);
+    }
+    object_put(&notification->object);
+    return result;
+}
+
+struct call_result sys_notification_signal_and_wait(ftl_handle_t signalled, uint64_t bits,
+                                                    ftl_handle_t awaited, uint64_t mask,
+                                                    nsec_t deadline)
+{
+    struct notification *first;
+    struct notification *second;
+    ftl_status_t status = find_both(signalled, awaited, &first, &second);
+    if (unlikely(status != FTL_OK)) {
+        return call_status(status);
+    }
+    if (unlikely(mask == 0)) {
+        spin_unlock(&first->object.lock);
+        object_put(&second->object);
+        return call_status(FTL_ERR_INVALID_ARGUMENT);
+    }
+    struct thread *woken = signal_locked(first, bits);
+    spin_lock(&second->object.lock);
+    if ((second->bits & mask) != 0 || deadline == 0) {
+        return go_on_beside(second, mask, woken);
+    }
+    if (woken != NULL) {
+        sched_hand_over(woken);
+    }
+    return stop(second, mask, deadline);
 }
 
 struct call_result sys_notification_clear(struct notification *notification, uint64_t mask)

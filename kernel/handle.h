@@ -136,6 +136,17 @@ static inline struct handle_slot *handle_find(const struct handle_table *table, 
     return likely(slot->value == handle) ? slot : NULL;
 }
 
+/* The same, unless the object is of another type or the handle lacks one of the rights. */
+static inline struct handle_slot *handle_find_for(const struct handle_table *table,
+                                                  ftl_handle_t handle, enum object_type type,
+                                                  ftl_rights_t rights)
+{
+    struct handle_slot *slot = handle_find(table, handle);
+    bool fits = likely(slot != NULL) && likely(type == OBJECT_ANY || slot->object->type == type) &&
+                likely(handle_has_rights(handle, rights));
+    return likely(fits) ? slot : NULL;
+}
+
 /* The end of a look-up that fails: says why, and releases the table's lock. */
 ftl_status_t handle_lookup_failed(struct handle_table *table, ftl_handle_t handle,
                                   enum object_type type, ftl_rights_t rights);
@@ -150,9 +161,8 @@ static inline ftl_status_t handle_table_lookup(struct handle_table *table, ftl_h
                                                struct object **object)
 {
     spin_lock(&table->lock);
-    const struct handle_slot *slot = handle_find(table, handle);
-    if (unlikely(slot == NULL || (type != OBJECT_ANY && slot->object->type != type) ||
-                 !handle_has_rights(handle, rights))) {
+    const struct handle_slot *slot = handle_find_for(table, handle, type, rights);
+    if (unlikely(slot == NULL)) {
         ftl_status_t status = handle_lookup_failed(table, handle, type, rights);
         __builtin_assume(status != FTL_OK);
         return status;
@@ -173,9 +183,8 @@ static inline struct object *handle_table_lock(struct handle_table *table, ftl_h
                                                enum object_type type, ftl_rights_t rights)
 {
     spin_lock(&table->lock);
-    const struct handle_slot *slot = handle_find(table, handle);
-    if (unlikely(slot == NULL || slot->object->type != type ||
-                 !handle_has_rights(handle, rights))) {
+    const struct handle_slot *slot = handle_find_for(table, handle, type, rights);
+    if (unlikely(slot == NULL)) {
         return NULL;
     }
     struct object *object = slot->object;

@@ -104,6 +104,46 @@ static void notification_waiter_may_be_killed(void **state)
     assert_value(sys_notification_wait(locked(), 1, 0), 1);
 }
 
+static void notification_signal_and_wait_wakes_one_and_waits_for_the_other(void **state)
+{
+    (void)state;
+    ftl_handle_t other = fake_ok(sys_notification_create());
+    assert_status(sys_notification_wait(locked(), 6, FTL_TIME_INFINITE), CALL_STOPPED);
+    fake_switch(1);
+    assert_status(sys_notification_signal_and_wait(handle, 2, other, 1, FTL_TIME_INFINITE),
+                  CALL_STOPPED);
+    assert_value(fake_run(0), 2);
+    assert_status(sys_notification_signal_and_wait(other, 5, handle, 1, 7), CALL_STOPPED);
+    assert_value(fake_run(1), 1);
+    assert_value(sys_notification_signal_and_wait(handle, 2, other, 4, FTL_TIME_INFINITE), 4);
+    assert_status(fake_expire(0), FTL_ERR_TIMED_OUT);
+    assert_value(sys_notification_signal_and_wait(handle, 1, handle, UINT64_MAX, 0), 3);
+    fake_close(other);
+}
+
+static ftl_handle_t duplicate(ftl_rights_t rights)
+{
+    ftl_handle_t copy;
+    assert_int_equal(handle_duplicate(&process_current()->handles, handle, rights, &copy), FTL_OK);
+    return copy;
+}
+
+static void notification_signal_and_wait_does_nothing_when_it_is_refused(void **state)
+{
+    (void)state;
+    ftl_handle_t mute = duplicate(FTL_RIGHT_READ);
+    ftl_handle_t deaf = duplicate(FTL_RIGHT_WRITE);
+    assert_status(sys_notification_signal_and_wait(mute, 1, handle, 1, 0), FTL_ERR_MISSING_RIGHT);
+    assert_status(sys_notification_signal_and_wait(handle, 1, deaf, 1, 0), FTL_ERR_MISSING_RIGHT);
+    assert_status(sys_notification_signal_and_wait(handle, 1, handle, 0, 0),
+                  FTL_ERR_INVALID_ARGUMENT);
+    assert_value(sys_notification_clear(locked(), UINT64_MAX), 0);
+    assert_status(sys_notification_signal_and_wait(handle, 1, handle, 2, 0), FTL_ERR_WOULD_BLOCK);
+    assert_value(sys_notification_clear(locked(), UINT64_MAX), 1);
+    fake_close(mute);
+    fake_close(deaf);
+}
+
 static void notification_clear_returns_the_former_word(void **state)
 {
     (void)state;
@@ -137,6 +177,8 @@ int main(void)
         TEST(notification_bits_given_just_before_the_deadline_are_not_lost),
         TEST(notification_outlives_its_handle_while_waited_for),
         TEST(notification_waiter_may_be_killed),
+        TEST(notification_signal_and_wait_wakes_one_and_waits_for_the_other),
+        TEST(notification_signal_and_wait_does_nothing_when_it_is_refused),
         TEST(notification_clear_returns_the_former_word),
         TEST(notification_create_without_memory_fails),
     };

@@ -156,18 +156,46 @@ static void notify_there_and_back(void *context)
     require(ftl_notification_wait(pair->pong, 1, FTL_TIME_INFINITE, &bits), "notification_wait");
 }
 
-void measure_notification(const char *metric, struct ping_pong *pair)
+static void *ponger_in_one(void *context)
+{
+    const struct ping_pong *pair = context;
+    uint64_t bits;
+    require(ftl_notification_wait(pair->ping, 1, FTL_TIME_INFINITE, &bits), "notification_wait");
+    while (!atomic_load(&stop)) {
+        require(ftl_notification_signal_and_wait(pair->pong, 1, pair->ping, 1, FTL_TIME_INFINITE,
+                                                 &bits),
+                "notification_signal_and_wait");
+    }
+    return NULL;
+}
+
+static void notify_there_and_back_in_one(void *context)
+{
+    const struct ping_pong *pair = context;
+    uint64_t bits;
+    require(
+        ftl_notification_signal_and_wait(pair->ping, 1, pair->pong, 1, FTL_TIME_INFINITE, &bits),
+        "notification_signal_and_wait");
+}
+
+static void measure_pair(const char *metric, struct ping_pong *pair, void *(*pong)(void *),
+                         void (*round)(void *))
 {
     pthread_t other;
     require(ftl_notification_create(&pair->ping), "notification_create");
     require(ftl_notification_create(&pair->pong), "notification_create");
     atomic_store(&stop, false);
-    require(pthread_create(&other, NULL, ponger, pair) == 0 ? FTL_OK : FTL_ERR_NO_MEMORY,
+    require(pthread_create(&other, NULL, pong, pair) == 0 ? FTL_OK : FTL_ERR_NO_MEMORY,
             "pthread_create");
-    measure(metric, ROUNDS, notify_there_and_back, pair);
+    measure(metric, ROUNDS, round, pair);
     atomic_store(&stop, true);
     require(ftl_notification_signal(pair->ping, 1), "notification_signal");
     pthread_join(other, NULL);
+}
+
+void measure_notification(const char *metric, struct ping_pong *pair)
+{
+    measure_pair(metric, pair, ponger, notify_there_and_back);
 }
 
 /* ---- Mappings ---- */
@@ -268,6 +296,8 @@ static void measure_operations(void)
     measure("thread_create_exit_join", ROUNDS, thread_create_join, stack);
     measure_yield();
     measure_notification("notification_there_and_back", &pair);
+    measure_pair("notification_there_and_back_in_one_call", &pair, ponger_in_one,
+                 notify_there_and_back_in_one);
     measure("map_touch_unmap_4k", ROUNDS, map_touch_unmap, &mapping);
     mapping.size = 512 * PAGE;
     measure("map_touch_unmap_2m", 20, map_touch_unmap, &mapping);

@@ -63,16 +63,44 @@ static void *answer(void *argument)
     return argument;
 }
 
+static ftl_status_t ask(uint64_t number, uint64_t *bits)
+{
+    ftl_status_t status = ftl_notification_signal(ping, number);
+    return status == FTL_OK ? ftl_notification_wait(pong, UINT64_MAX, FTL_TIME_INFINITE, bits)
+                            : status;
+}
+
+/* The same with one call for each turn. */
+static void *answer_in_one_call(void *argument)
+{
+    uint64_t bits = 0;
+    CHECK_OK(ftl_notification_wait(ping, UINT64_MAX, FTL_TIME_INFINITE, &bits));
+    for (uint64_t i = 1; i <= TURNS; i++) {
+        bool last = i == TURNS;
+        CHECK_EQUAL(bits, i);
+        CHECK_EQUAL(ftl_notification_signal_and_wait(pong, i, ping, UINT64_MAX,
+                                                     last ? 1 : FTL_TIME_INFINITE, &bits),
+                    last ? FTL_ERR_TIMED_OUT : FTL_OK);
+    }
+    return argument;
+}
+
+static ftl_status_t ask_in_one_call(uint64_t number, uint64_t *bits)
+{
+    return ftl_notification_signal_and_wait(ping, number, pong, UINT64_MAX, FTL_TIME_INFINITE,
+                                            bits);
+}
+
 /* Two threads in turns: every signal arrives, whole. */
-static void test_two_threads(void)
+static void test_two_threads(void *(*answering)(void *),
+                             ftl_status_t (*asking)(uint64_t, uint64_t *))
 {
     pthread_t thread;
     CHECK_OK(ftl_notification_create(&pong));
-    CHECK_EQUAL(pthread_create(&thread, NULL, answer, NULL), 0);
+    CHECK_EQUAL(pthread_create(&thread, NULL, answering, NULL), 0);
     for (uint64_t i = 1; i <= TURNS; i++) {
         uint64_t bits = 0;
-        CHECK_OK(ftl_notification_signal(ping, i));
-        CHECK_OK(ftl_notification_wait(pong, UINT64_MAX, FTL_TIME_INFINITE, &bits));
+        CHECK_OK(asking(i, &bits));
         CHECK_EQUAL(bits, i);
     }
     CHECK_EQUAL(pthread_join(thread, NULL), 0);
@@ -84,6 +112,7 @@ void test_notification(void)
     CHECK_OK(ftl_notification_create(&ping));
     test_errors(ping);
     test_bits(ping);
-    test_two_threads();
+    test_two_threads(answer, ask);
+    test_two_threads(answer_in_one_call, ask_in_one_call);
     CHECK_OK(ftl_handle_close(ping));
 }

@@ -119,9 +119,12 @@ static void close_end(struct channel *channel)
 {
     struct channel *peer = channel->peer;
     struct list messages = LIST_INIT(messages);
+    struct thread *served_by = NULL;
     spin_lock(&channel->pair->lock);
     if (!channel->closed) {
         channel->closed = true;
+        served_by = channel->served_by;
+        channel->served_by = NULL;
         lane_clear(channel);
         lane_clear(peer);
         for (struct list *node = list_pop_front(&channel->queue); node != NULL;
@@ -136,6 +139,9 @@ static void close_end(struct channel *channel)
     }
     spin_unlock(&channel->pair->lock);
     message_free_all(&messages);
+    if (served_by != NULL) {
+        object_put(&served_by->object);
+    }
 }
 
 void channel_handle_made(struct object *object)
@@ -331,7 +337,11 @@ static void enqueue(struct channel *receiver, struct message *message, bool in_f
     } else {
         list_push_back(&receiver->queue, &message->link);
     }
-    object_signal(&receiver->object, 0, FTL_SIGNAL_READABLE);
+    /* Whether it is readable is the channel's lock's; who begins to observe it sees that it is. */
+    if ((object_signals(&receiver->object) & FTL_SIGNAL_READABLE) == 0 ||
+        !list_empty(&receiver->object.observers)) {
+        object_signal(&receiver->object, 0, FTL_SIGNAL_READABLE);
+    }
     wake_first(&receiver->receivers);
 }
 
@@ -472,7 +482,8 @@ struct call_result channel_resume_call(struct thread *thread)
 
 /*
  * The current thread calls: who will be woken to receive gets its priority now, or it would have to
- * wait for what is less urgent than the call. The lock is held.
+ * wait for what is less urgent than the call; so does who received there last, and is busy with
+ * something else, perhaps another's call. The lock is held.
  */
 static void lend_to_receiver(const struct channel *receiver)
 {
@@ -480,6 +491,8 @@ static void lend_to_receiver(const struct channel *receiver)
         struct list *first = receiver->receivers.next;
         thread_lend_priority(thread_current(),
                              CONTAINER_OF(first, struct thread, wait.channel.link));
+    } else if (receiver->served_by != NULL) {
+        thread_lend_priority(thread_current(), receiver->served_by);
     }
 }
 
@@ -515,24 +528,9 @@ static ftl_status_t queue_message(struct channel_wait *operation, bool *stopped)
     return FTL_OK;
 }
 
-static struct call_result deliver(struct channel_wait *operation)
+/* The end of an operation that has sent its message, or failed to; or a call stops. */
+static struct call_result sent(struct channel_wait *operation, ftl_status_t status, bool stopped)
 {
-    struct walk walk;
-    struct channel *channel = operation->channel;
-    struct spinlock *lock = &channel->pair->lock;
-    size_t size = operation->message->size;
-    bool has_ends = operation->message->channel_count != 0;
-    bool stopped = false;
-    ftl_status_t status = nesting_begin(&walk, operation->message, channel->peer);
-    spin_lock(lock);
-    if (status == FTL_OK) {
-        status = queue_message(operation, &stopped);
-    }
-    if (status != FTL_OK) {
-        give_room(channel->peer, size);
-    }
-    spin_unlock(lock);
-    nesting_end(&walk, has_ends);
     if (stopped) {
         return thread_wait_commit(operation->deadline);
     }
@@ -540,14 +538,45 @@ static struct call_result deliver(struct channel_wait *operation)
     return call_status(status);
 }
 
+/* Queues a message, or gives its room back. The lock is held. */
+static ftl_status_t queue_or_give_up(struct channel_wait *operation, bool *stopped)
+{
+    size_t size = operation->message->size;
+    ftl_status_t status = queue_message(operation, stopped);
+    if (status != FTL_OK) {
+        give_room(operation->channel->peer, size);
+    }
+    return status;
+}
+
+/* Queues a message with channel ends in it, for which there is room. */
+static struct call_result deliver_ends(struct channel_wait *operation)
+{
+    struct walk walk;
+    struct channel *channel = operation->channel;
+    struct spinlock *lock = &channel->pair->lock;
+    bool stopped = false;
+    ftl_status_t status = nesting_begin(&walk, operation->message, channel->peer);
+    spin_lock(lock);
+    if (status == FTL_OK) {
+        status = queue_or_give_up(operation, &stopped);
+    } else {
+        give_room(channel->peer, operation->message->size);
+    }
+    spin_unlock(lock);
+    nesting_end(&walk, true);
+    return sent(operation, status, stopped);
+}
+
 static struct call_result send_resume(struct thread *thread);
 
-/* Gets room and delivers, or waits for room. */
+/* Gets room and queues the message, or waits for room. */
 static struct call_result send(struct channel_wait *operation, bool timed_out)
 {
     struct channel *channel = operation->channel;
     struct channel *peer = channel->peer;
     size_t size = operation->message->size;
+    bool has_ends = operation->message->channel_count != 0;
     bool stopped = false;
     spin_lock(&channel->pair->lock);
     ftl_status_t status = check_open(channel);
@@ -561,18 +590,20 @@ static struct call_result send(struct channel_wait *operation, bool timed_out)
             status = time_is_up(operation->deadline);
         } else {
             wait_in(&channel->senders, operation, send_resume);
+            if (operation->is_call) {
+                lend_to_receiver(peer);
+            }
             stopped = true;
         }
     }
+    if (status == FTL_OK && !stopped && !has_ends) {
+        status = queue_or_give_up(operation, &stopped);
+        spin_unlock(&channel->pair->lock);
+        return sent(operation, status, stopped);
+    }
     spin_unlock(&channel->pair->lock);
-    if (stopped) {
-        return thread_wait_commit(operation->deadline);
-    }
-    if (status == FTL_OK) {
-        return deliver(operation);
-    }
-    operation_end(operation);
-    return call_status(status);
+    return status == FTL_OK && !stopped ? deliver_ends(operation)
+                                        : sent(operation, status, stopped);
 }
 
 static struct call_result send_resume(struct thread *thread)
@@ -665,6 +696,9 @@ struct call_result sys_channel_call_words(struct channel *channel, uint64_t tag,
 static struct thread *caller_of(const struct channel *caller_end, uint64_t transaction)
 {
     struct channel_wait *call;
+    if (transaction == 0) {
+        return NULL; /* no call */
+    }
     LIST_FOR_EACH(call, &caller_end->callers, struct channel_wait, link)
     {
         if (call->transaction == transaction) {
@@ -783,19 +817,38 @@ static struct call_result hand_over(struct channel *channel, struct message *mes
     return result;
 }
 
+/*
+ * Notes that the current thread receives here: see lend_to_receiver(). Returns who did before, a
+ * reference to drop without the lock, which is held; or NULL.
+ */
+static inline struct thread *note_receiver(struct channel *channel)
+{
+    struct thread *thread = thread_current();
+    struct thread *former = channel->served_by;
+    if (likely(former == thread) || channel->closed) {
+        return NULL;
+    }
+    object_get(&thread->object);
+    channel->served_by = thread;
+    return former;
+}
+
 static struct call_result receive(struct channel_wait *operation, bool timed_out)
 {
     struct channel *channel = operation->channel;
     struct message *message = NULL;
-    struct message first = { 0 }; /* its sizes, when it does not fit */
+    struct message first; /* a copy, for its sizes, when it does not fit */
     bool stopped = false;
     bool in_lane = false;
     spin_lock(&channel->pair->lock);
+    struct thread *former = note_receiver(channel);
     bool empty = list_empty(&channel->queue);
     ftl_status_t status = empty || channel->closed ? check_open(channel) : FTL_OK;
     if (!empty && status == FTL_OK) {
-        first = *LIST_ENTRY(channel->queue.next, struct message, link);
         message = dequeue(channel, operation);
+        if (message == NULL) {
+            first = *LIST_ENTRY(channel->queue.next, struct message, link);
+        }
     } else if (status == FTL_OK && (timed_out || operation->deadline == 0)) {
         status = time_is_up(operation->deadline);
     } else if (status == FTL_OK) {
@@ -806,6 +859,9 @@ static struct call_result receive(struct channel_wait *operation, bool timed_out
         stopped = true;
     }
     spin_unlock(&channel->pair->lock);
+    if (unlikely(former != NULL)) {
+        object_put(&former->object);
+    }
     if (in_lane) {
         operation_end(operation); /* the thread's port keeps the channel */
     }

@@ -28,7 +28,8 @@ struct channel {
     struct list receivers; /* channel_wait.link: threads that wait for a message here */
     struct list senders;   /* ... for room at the other end, to send from here */
     struct list callers;   /* ... for a reply to a call from here */
-    struct lane lane;      /* of calls from here; has a lock of its own */
+    struct thread *served_by; /* a reference: who received here last; NULL: nobody */
+    struct lane lane;         /* of calls from here; has a lock of its own */
 };
 
 struct channel_pair {

@@ -82,7 +82,12 @@ void message_free_all(struct list *messages)
 
 void message_free(struct message *message)
 {
-    if (message != NULL) {
+    if (message == NULL) {
+        return;
+    }
+    if (message->handle_count == 0) {
+        free_one(message); /* nothing goes with it */
+    } else {
         struct list one = LIST_INIT(one);
         list_push_back(&one, &message->link);
         message_free_all(&one);
@@ -213,7 +218,7 @@ void message_give_words(const struct message *message)
     }
 }
 
-ftl_status_t message_take_handles(struct message *message)
+static ftl_status_t take_handles(struct message *message)
 {
     ftl_handle_t values[FTL_MESSAGE_HANDLES_MAX];
     struct handle_content contents[FTL_MESSAGE_HANDLES_MAX];
@@ -232,6 +237,11 @@ ftl_status_t message_take_handles(struct message *message)
     }
     message->taken = true;
     return FTL_OK;
+}
+
+ftl_status_t message_take_handles(struct message *message)
+{
+    return message->handle_count == 0 ? FTL_OK : take_handles(message);
 }
 
 /* Takes back the first handles that a process was given; what it has done with them stays done. */
@@ -283,24 +293,36 @@ ftl_status_t message_check_room(const struct message *message, const struct ftl_
     return status == FTL_OK ? FTL_ERR_TOO_SMALL : status;
 }
 
-ftl_status_t message_give(struct message *message, const struct ftl_message *how, vaddr_t address)
+static ftl_status_t give_bytes(const struct message *message, const struct ftl_message *how,
+                               vaddr_t address)
+{
+    ftl_status_t status = FTL_OK;
+    if (message->size != 0) {
+        status = copy_out((vaddr_t)how->data, message->data, message->size);
+    }
+    return status == FTL_OK ? report_sizes(message, how, address) : status;
+}
+
+static ftl_status_t give_all(struct message *message, const struct ftl_message *how,
+                             vaddr_t address)
 {
     ftl_handle_t values[FTL_MESSAGE_HANDLES_MAX];
     ftl_status_t status = insert_handles(message, values);
     if (status != FTL_OK) {
         return status;
     }
-    if (message->size != 0) {
-        status = copy_out((vaddr_t)how->data, message->data, message->size);
-    }
-    if (status == FTL_OK && message->handle_count != 0) {
-        status = copy_out((vaddr_t)how->handles, values, message->handle_count * sizeof(values[0]));
-    }
+    status = copy_out((vaddr_t)how->handles, values, message->handle_count * sizeof(values[0]));
     if (status == FTL_OK) {
-        status = report_sizes(message, how, address);
+        status = give_bytes(message, how, address);
     }
     if (status != FTL_OK) {
         revoke(values, message->handle_count);
     }
     return status;
+}
+
+ftl_status_t message_give(struct message *message, const struct ftl_message *how, vaddr_t address)
+{
+    return message->handle_count == 0 ? give_bytes(message, how, address)
+                                      : give_all(message, how, address);
 }

@@ -41,6 +41,7 @@ int fake_setup(void **state)
         handle_table_init(&process->handles, process->account, HANDLE_LIMIT_DEFAULT);
     }
     for (size_t i = 0; i < FAKE_THREADS; i++) {
+        object_init(&fake_threads[i].object, OBJECT_THREAD);
         fake_threads[i].process = &fake_processes[i == FAKE_THREADS - 1];
         spin_init(&fake_threads[i].lock, LOCK_THREAD);
         words_ports_init(&fake_threads[i]);
@@ -66,6 +67,9 @@ int fake_teardown(void **state)
         assert_int_equal(fake_processes[i].account->used, 0);
         assert_int_equal(fake_processes[i].account->refs, 1);
         account_put(fake_processes[i].account);
+    }
+    for (unsigned i = 0; i < FAKE_THREADS; i++) {
+        assert_int_equal(fake_threads[i].object.refs, 1);
     }
     assert_null(fake_timers.root);
     assert_int_equal(host_alloc_pieces, 0);

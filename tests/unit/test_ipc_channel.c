@@ -426,6 +426,27 @@ static void channel_call_lends_its_priority_from_receipt_to_reply(void **state)
     assert_null(fake_threads[1].loan.borrower);
 }
 
+static void channel_call_lends_its_priority_to_who_is_busy_with_another(void **state)
+{
+    (void)state;
+    struct ftl_message replies[2];
+    assert_status(call_text("a?", &replies[0], FTL_TIME_INFINITE), CALL_STOPPED);
+    fake_switch(2);
+    uint64_t a = receive_call("a?");
+    fake_switch(1);
+    assert_status(call_text("b?", &replies[1], FTL_TIME_INFINITE), CALL_STOPPED);
+    assert_ptr_equal(fake_threads[1].loan.borrower, &fake_threads[2]);
+    fake_switch(2);
+    assert_status(reply_text(a, "a!"), FTL_OK);
+    assert_ptr_equal(fake_threads[1].loan.borrower, &fake_threads[2]);
+    assert_status(fake_run(0), FTL_OK);
+    uint64_t b = receive_call("b?"); /* another thread than before */
+    assert_ptr_equal(fake_threads[1].loan.borrower, &fake_threads[0]);
+    assert_status(reply_text(b, "b!"), FTL_OK);
+    assert_null(fake_threads[1].loan.borrower);
+    assert_status(fake_run(1), FTL_OK);
+}
+
 static void channel_call_that_gave_up_is_not_found(void **state)
 {
     (void)state;
@@ -628,6 +649,7 @@ int main(void)
         TEST(channel_sender_that_waits_is_told_when_the_peer_closes),
         TEST(channel_calls_get_their_own_replies),
         TEST(channel_call_lends_its_priority_from_receipt_to_reply),
+        TEST(channel_call_lends_its_priority_to_who_is_busy_with_another),
         TEST(channel_call_that_gave_up_is_not_found),
         TEST(channel_call_killed_with_its_reply_frees_it),
         TEST(channel_call_ends_when_the_server_does),

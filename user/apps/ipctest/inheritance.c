@@ -4,6 +4,8 @@
  */
 #include <ftl/channel.h>
 #include <ftl/handle.h>
+#include <ftl/object.h>
+#include <ftl/poll.h>
 #include <ftl/thread.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -138,6 +140,96 @@ static void test_caller_that_is_raised(void)
     CHECK_OK(ftl_handle_close(caller));
 }
 
+/*
+ * A server of many clients, each with a channel of its own, is busy with one of low priority when
+ * another of high priority calls.
+ */
+static ftl_handle_t many_client_ends[2];
+static ftl_handle_t many_server_ends[2];
+
+static void serve_first_message(ftl_handle_t end)
+{
+    uint64_t word = 0;
+    struct ftl_message message = { .data = &word, .capacity = sizeof(word) };
+    ftl_status_t status = ftl_channel_recv(end, &message, 0);
+    if (status == FTL_ERR_WOULD_BLOCK) {
+        return;
+    }
+    CHECK_OK(status);
+    serves = true;
+    while (!go_on) {
+    }
+    CHECK_OK(ftl_channel_reply(end, message.transaction, &message));
+}
+
+static void *server_of_many(void *argument)
+{
+    ftl_handle_t poll;
+    struct ftl_poll_event event;
+    uint64_t entry;
+    size_t count;
+    (void)argument;
+    set_own_priority(LOW);
+    CHECK_OK(ftl_poll_create(&poll));
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_OK(ftl_poll_add(poll, many_server_ends[i],
+                              FTL_SIGNAL_READABLE | FTL_SIGNAL_PEER_CLOSED, i, &entry));
+    }
+    do {
+        CHECK_OK(ftl_poll_wait(poll, &event, 1, FTL_TIME_INFINITE, &count));
+        if ((event.signals & FTL_SIGNAL_READABLE) != 0) {
+            serve_first_message(many_server_ends[event.word]);
+        }
+    } while ((event.signals & FTL_SIGNAL_PEER_CLOSED) == 0);
+    CHECK_OK(ftl_handle_close(poll));
+    return NULL;
+}
+
+static ftl_status_t call_one_of_many(size_t client)
+{
+    uint64_t word = 1;
+    struct ftl_message request = { .data = &word, .size = sizeof(word) };
+    struct ftl_message reply = { .data = &word, .capacity = sizeof(word) };
+    return ftl_channel_call(many_client_ends[client], &request, &reply, after(PATIENCE));
+}
+
+static void *low_client(void *argument)
+{
+    (void)argument;
+    set_own_priority(LOW);
+    CHECK_OK(call_one_of_many(0));
+    return NULL;
+}
+
+static void test_busy_server(void)
+{
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_OK(ftl_channel_create(&many_client_ends[i], &many_server_ends[i]));
+    }
+    go_on = true;
+    pthread_t serving = start(server_of_many);
+    CHECK_OK(call_one_of_many(1)); /* so that it is known who serves */
+    go_on = false;
+    serves = false;
+    pthread_t low = start(low_client);
+    CHECK(await(&serves));
+    stop = false;
+    computes = false;
+    pthread_t between = start(hog);
+    CHECK(await(&computes));
+    go_on = true; /* but the server does not get to see it before it is lent priority */
+    CHECK_OK(call_one_of_many(1));
+    stop = true;
+    pthread_join(between, NULL);
+    pthread_join(low, NULL);
+    CHECK_OK(ftl_handle_close(many_client_ends[1]));
+    pthread_join(serving, NULL);
+    CHECK_OK(ftl_handle_close(many_client_ends[0]));
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_OK(ftl_handle_close(many_server_ends[i]));
+    }
+}
+
 void test_inheritance(void)
 {
     ftl_handle_t self;
@@ -152,6 +244,7 @@ void test_inheritance(void)
     CHECK_OK(ftl_handle_close(client_end));
     pthread_join(thread, NULL);
     CHECK_OK(ftl_handle_close(server_end));
+    test_busy_server();
     CHECK_OK(ftl_thread_set_affinity(self, info.affinity));
     CHECK_OK(ftl_handle_close(self));
 }

@@ -1,5 +1,5 @@
-"""Pipes, programs that start others, what those inherit and what becomes of them, in all combinations of isolations of
-parent and child."""
+"""Pipes, programs that start others, what those inherit and what becomes of them, and signals, in all combinations of
+isolations of parent and child."""
 import itertools
 
 

@@ -40,6 +40,11 @@ int status_of(pid_t pid)
     return status;
 }
 
+static int number_of(const char *text)
+{
+    return (int)strtol(text, NULL, 10);
+}
+
 /* Copies its input to its output. */
 static int copy(char **argv)
 {
@@ -56,12 +61,12 @@ static int copy(char **argv)
 
 static int exit_with(char **argv)
 {
-    return atoi(argv[0]);
+    return number_of(argv[0]);
 }
 
 static int raise_signal(char **argv)
 {
-    raise(atoi(argv[0]));
+    raise(number_of(argv[0]));
     return EXIT_SUCCESS;
 }
 
@@ -103,10 +108,10 @@ static int list_descriptors(char **argv)
 static int write_lines(char **argv)
 {
     char line[5000];
-    size_t size = (size_t)atoi(argv[1]);
+    size_t size = (size_t)number_of(argv[1]);
     memset(line, argv[0][0], sizeof(line));
     line[size - 1] = '\n';
-    for (int i = atoi(argv[2]); i > 0; i--) {
+    for (int i = number_of(argv[2]); i > 0; i--) {
         if (write(STDOUT_FILENO, line, size) != (ssize_t)size) {
             return EXIT_FAILURE;
         }
@@ -123,13 +128,90 @@ static int tell(char **argv)
     return EXIT_SUCCESS;
 }
 
+static volatile sig_atomic_t caught;
+
+static void note(int signal)
+{
+    caught = signal;
+}
+
+static void handle(int signal, void (*handler)(int))
+{
+    struct sigaction action = { .sa_handler = handler };
+    sigemptyset(&action.sa_mask);
+    if (sigaction(signal, &action, NULL) != 0) {
+        exit(EXIT_FAILURE);
+    }
+}
+
+static bool say(char byte)
+{
+    return write(STDOUT_FILENO, &byte, 1) == 1;
+}
+
+/* Sleeps until it gets SIGTERM or SIGINT: that is its status. */
+static int catch_signal(char **argv)
+{
+    (void)argv;
+    handle(SIGTERM, note);
+    handle(SIGINT, note);
+    if (!say('.') || sleep(1000) == 0) {
+        return EXIT_FAILURE;
+    }
+    return caught;
+}
+
+static void answer(int signal)
+{
+    (void)signal;
+    say('!');
+}
+
+/* Goes on whatever signals it gets; answers SIGUSR1. */
+static int ignore_signals(char **argv)
+{
+    (void)argv;
+    handle(SIGINT, SIG_IGN);
+    handle(SIGUSR1, answer);
+    say('.');
+    for (;;) {
+        pause();
+    }
+}
+
+/* Ignores Ctrl-C, which its child gets too. */
+static int be_parent(char **argv)
+{
+    (void)argv;
+    handle(SIGINT, SIG_IGN);
+    return 100 + WEXITSTATUS(status_of(start_child(NULL, "catch", NULL)));
+}
+
+static int sleep_long(char **argv)
+{
+    (void)argv;
+    say('.');
+    sleep(1000);
+    return EXIT_SUCCESS;
+}
+
+static int abort_now(char **argv)
+{
+    (void)argv;
+    abort();
+}
+
 static const struct {
     const char *name;
     int (*play)(char **argv);
 } roles[] = {
-    { "copy", copy },         { "exit", exit_with },    { "raise", raise_signal },
-    { "crash", crash },       { "wait", wait_for_end }, { "descriptors", list_descriptors },
-    { "lines", write_lines }, { "tell", tell },
+    { "copy", copy },          { "exit", exit_with },
+    { "raise", raise_signal }, { "crash", crash },
+    { "wait", wait_for_end },  { "descriptors", list_descriptors },
+    { "lines", write_lines },  { "tell", tell },
+    { "catch", catch_signal }, { "ignore", ignore_signals },
+    { "parent", be_parent },   { "sleep", sleep_long },
+    { "abort", abort_now },
 };
 
 int child_main(int argc, char **argv)

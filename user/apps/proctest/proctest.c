@@ -1,7 +1,7 @@
 /*
  * Tests of processes as POSIX has them, from inside: pipes, posix_spawn(), what children inherit,
- * and waiting for them. Each part is a word of the command line, before which the isolation of the
- * children can be. `proctest as ROLE` is a child.
+ * waiting for them, and signals. Each part is a word of the command line, before which the
+ * isolation of the children can be. `proctest as ROLE` is a child.
  */
 #include "proctest.h"
 
@@ -11,7 +11,7 @@
 static const struct check_part parts[] = {
     { "pipes", test_pipes },     { "polling", test_polling },
     { "spawn", test_spawn },     { "inheritance", test_inheritance },
-    { "waiting", test_waiting },
+    { "waiting", test_waiting }, { "signals", test_signals },
 };
 
 int main(int argc, char **argv)

@@ -32,5 +32,6 @@ void test_polling(void);
 void test_spawn(void);
 void test_inheritance(void);
 void test_waiting(void);
+void test_signals(void);
 
 #endif

@@ -17,10 +17,12 @@
 #include <sys/wait.h>
 
 #include "posix.h"
+#include "signals.h"
 
 #define NSEC_PER_SEC  1000000000
 #define NSEC_PER_USEC 1000
 #define ANY           (-1)
+#define INTERRUPTION  0 /* the poll's word for it: no pid */
 
 struct child {
     struct child *next;
@@ -39,17 +41,33 @@ static struct {
 
 static long children_wait(long pid, int *status, int options, struct rusage *usage);
 static long children_kill(long pid, int signal);
+static void children_tell_all(int signal);
 
 static const struct posix_children operations = {
     .wait = children_wait,
     .kill = children_kill,
+    .tell_all = children_tell_all,
 };
+
+/* Has the wait for all children end for a handler, once each time that one has run. */
+static void watch_interruption(void)
+{
+    uint64_t entry;
+    ftl_handle_t interruption = posix_interruption_of_main();
+    if (interruption != FTL_HANDLE_INVALID) {
+        ftl_poll_add(children.poll, interruption, FTL_SIGNAL_READABLE | FTL_POLL_EDGE, INTERRUPTION,
+                     &entry);
+    }
+}
 
 static ftl_status_t watch(struct child *child)
 {
     ftl_status_t status = FTL_OK;
     if (children.poll == FTL_HANDLE_INVALID) {
         status = ftl_poll_create(&children.poll);
+        if (status == FTL_OK) {
+            watch_interruption();
+        }
     }
     if (status == FTL_OK) {
         status = ftl_poll_add(children.poll, child->process, FTL_SIGNAL_EXITED,
@@ -158,7 +176,11 @@ static long sleep_until_end(long pid)
     if (pid == ANY) {
         struct ftl_poll_event event;
         size_t count;
-        return posix_error(ftl_poll_wait(children.poll, &event, 1, FTL_TIME_INFINITE, &count));
+        if (posix_take_interruption()) { /* by a handler that ran before the wait */
+            return -EINTR;
+        }
+        ftl_status_t status = ftl_poll_wait(children.poll, &event, 1, FTL_TIME_INFINITE, &count);
+        return posix_take_interruption() ? -EINTR : posix_error(status);
     }
     ftl_handle_t process = process_of(pid);
     if (process == FTL_HANDLE_INVALID) {
@@ -225,4 +247,13 @@ static long children_kill(long pid, int signal)
     }
     pthread_mutex_unlock(&children.lock);
     return result;
+}
+
+static void children_tell_all(int signal)
+{
+    pthread_mutex_lock(&children.lock);
+    for (const struct child *child = children.first; child != NULL; child = child->next) {
+        tell(child, signal);
+    }
+    pthread_mutex_unlock(&children.lock);
 }

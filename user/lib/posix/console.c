@@ -116,6 +116,15 @@ static bool edit_line(char byte)
     }
 }
 
+/* Where the wait for what is typed can be interrupted: 0, -EAGAIN after the deadline, -EINTR. */
+static long await_typing(ftl_nsec_t deadline)
+{
+    if (deadline == 0 || posix_interruption() == FTL_HANDLE_INVALID) {
+        return 0;
+    }
+    return posix_wait_for(console(), FTL_SIGNAL_READABLE, deadline);
+}
+
 /*
  * Reads a new line byte by byte, so that what was typed ahead stays with the kernel for who reads
  * next. After the deadline what was typed so far is kept for the next time.
@@ -130,6 +139,10 @@ static long read_line(ftl_nsec_t deadline)
     }
     do {
         size_t count;
+        long error = await_typing(deadline);
+        if (error != 0) {
+            return error;
+        }
         ftl_status_t status = ftl_console_read(console(), &byte, 1, deadline, &count);
         if (status == FTL_ERR_TIMED_OUT) {
             return -EAGAIN;

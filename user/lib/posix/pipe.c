@@ -58,7 +58,7 @@ static ftl_status_t receive(const struct pipe_reader *reader, void *buffer, bool
                             size_t *size)
 {
     struct ftl_message message = { .data = buffer, .capacity = PIPE_BUF };
-    bool blocks = waits && !posix_is_interruptible();
+    bool blocks = waits && posix_interruption() == FTL_HANDLE_INVALID;
     ftl_status_t status =
         ftl_channel_recv(reader->end.channel, &message, blocks ? FTL_TIME_INFINITE : 0);
     *size = message.size;

@@ -77,6 +77,10 @@ static size_t list_waits(const struct poll_set *set, struct ftl_wait_item *items
             }
         }
     }
+    ftl_handle_t interruption = posix_interruption();
+    if (interruption != FTL_HANDLE_INVALID) {
+        items[count++] = (struct ftl_wait_item){ interruption, FTL_SIGNAL_READABLE, 0 };
+    }
     return count;
 }
 
@@ -120,6 +124,9 @@ static int wait_for_set(const struct poll_set *set, struct ftl_wait_item *items,
         arm(set);
         status = sleep_on(set, items, deadline);
         ready = look(set);
+        if (ready == 0 && posix_take_interruption()) {
+            return -EINTR;
+        }
     }
     if (ready == 0 && status != FTL_OK && status != FTL_ERR_TIMED_OUT) {
         return (int)posix_error(status);
@@ -145,7 +152,7 @@ static int poll_until(struct pollfd *fds, size_t count, ftl_nsec_t deadline)
         return -EINVAL;
     }
     set.descriptions = calloc(count + 1, sizeof(set.descriptions[0]));
-    struct ftl_wait_item *items = calloc(count * POSIX_WAITS + 1, sizeof(items[0]));
+    struct ftl_wait_item *items = calloc(count * POSIX_WAITS + 2, sizeof(items[0]));
     int result = -ENOMEM;
     if (set.descriptions != NULL && items != NULL) {
         for (size_t i = 0; i < count; i++) {
@@ -176,12 +183,26 @@ static ftl_nsec_t deadline_after(const struct timespec *interval)
     return is_zero ? 0 : posix_deadline(interval);
 }
 
+/* The same with this mask of signals, if it is not NULL. */
+static int poll_masked(struct pollfd *fds, size_t count, ftl_nsec_t deadline, const sigset_t *mask)
+{
+    uint64_t former;
+    if (mask == NULL) {
+        return poll_until(fds, count, deadline);
+    }
+    int result = (int)posix_exchange_mask((const uint64_t *)(const void *)mask, &former);
+    if (result == 0) {
+        result = poll_until(fds, count, deadline);
+    }
+    sys_sigprocmask(SIG_SETMASK, &former, NULL);
+    return result;
+}
+
 int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
-    (void)mask; /* there are no signals */
     pthread_testcancel();
     ftl_nsec_t deadline = deadline_after(timeout);
-    return answer(deadline < 0 ? -EINVAL : poll_until(fds, count, deadline));
+    return answer(deadline < 0 ? -EINVAL : poll_masked(fds, count, deadline, mask));
 }
 
 int poll(struct pollfd *fds, nfds_t count, int timeout)
@@ -241,13 +262,12 @@ int pselect(int count, fd_set *restrict read, fd_set *restrict write, fd_set *re
 {
     struct pollfd fds[FD_SETSIZE];
     ftl_nsec_t deadline = deadline_after(timeout);
-    (void)mask;
     pthread_testcancel();
     if (count < 0 || count > FD_SETSIZE || deadline < 0) {
         return answer(-EINVAL);
     }
     size_t listed = list_sets(count, read, write, except, fds);
-    int result = poll_until(fds, listed, deadline);
+    int result = poll_masked(fds, listed, deadline, mask);
     for (size_t i = 0; result >= 0 && i < listed; i++) {
         if (((unsigned)fds[i].revents & POLLNVAL) != 0) {
             result = -EBADF;

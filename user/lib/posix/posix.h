@@ -6,6 +6,7 @@
 #ifndef POSIX_H
 #define POSIX_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,7 +60,8 @@ ftl_handle_t posix_vmspace(void);
 /* time.c */
 long sys_clock_gettime(clockid_t clock, struct timespec *now);
 long sys_clock_getres(clockid_t clock, struct timespec *resolution);
-long sys_clock_nanosleep(clockid_t clock, int flags, const struct timespec *request);
+long sys_clock_nanosleep(clockid_t clock, int flags, const struct timespec *request,
+                         struct timespec *left);
 ftl_nsec_t posix_deadline(const struct timespec *timeout);
 
 /* pipe.c */
@@ -80,17 +82,34 @@ long sys_sigprocmask(int how, const uint64_t *set, uint64_t *former);
 long sys_sigpending(uint64_t *set);
 long sys_signal_self(int signal);
 
-/* Whether the calling thread's waits end when a handler of another thread's has run. */
-bool posix_is_interruptible(void);
+long sys_signal_process(int signal);
+long sys_sigsuspend(const uint64_t *mask);
+long sys_pause(void);
+long sys_sigtimedwait(const uint64_t *set, siginfo_t *info, const struct timespec *timeout);
+
+/*
+ * A notification that is READABLE when a handler has run in another thread for which the calling
+ * thread's wait is to end with EINTR; FTL_HANDLE_INVALID: that cannot happen. Whoever was woken
+ * asks whether that was it, which clears it.
+ */
+ftl_handle_t posix_interruption(void);
+bool posix_take_interruption(void);
 
 /* Waits until one of the object's signals is set: 0, -EINTR, -EAGAIN after the deadline. */
 long posix_wait_for(ftl_handle_t object, uint32_t signals, ftl_nsec_t deadline);
+
+/* Sleeps: 0, -EINTR. */
+long posix_sleep_until(ftl_nsec_t deadline);
+
+/* Sets the thread's mask for the time of a wait: -EINTR when a handler has run at once. */
+long posix_exchange_mask(const uint64_t *mask, uint64_t *former);
 
 /* Set by code that starts programs, when it is part of the program. */
 struct rusage;
 struct posix_children {
     long (*wait)(long pid, int *status, int options, struct rusage *usage);
     long (*kill)(long pid, int signal);
+    void (*tell_all)(int signal);
 };
 extern const struct posix_children *posix_children;
 

@@ -4,11 +4,22 @@
 
 #include <stdbool.h>
 
-/* The calling thread is the main thread. */
+#include <ftl/types.h>
+
+/* signal.c: the calling thread is the main thread. */
 void posix_signals_begin(void);
 
-/* Does what the process does about this signal, in the calling thread. True: a handler has run, and
- * calls that wait are to end for it. */
-bool posix_signal_deliver(int signal);
+/* A signal from outside of the process, or of a timer: delivered in the calling thread, unless the
+ * main thread blocks it. */
+void posix_signal_from_elsewhere(int signal);
+
+/* From now on handlers that run in other threads end the main thread's waits. False: no memory. */
+bool posix_begin_interrupting(void);
+
+/* What posix_interruption() is for the main thread. */
+ftl_handle_t posix_interruption_of_main(void);
+
+/* signal_watch.c: has the library wait for signals from elsewhere. False: it cannot. */
+bool posix_watch_signals(void);
 
 #endif

@@ -248,7 +248,7 @@ static ftl_nsec_t deadline_of(const struct socket *socket, ftl_nsec_t timeout, i
  */
 static long wait_for(struct socket *socket, uint32_t bit, ftl_nsec_t deadline)
 {
-    struct ftl_wait_item items[2];
+    struct ftl_wait_item items[3];
     size_t count;
     arm_bits(socket, bit);
     if (deadline == 0) {
@@ -259,13 +259,32 @@ static long wait_for(struct socket *socket, uint32_t bit, ftl_nsec_t deadline)
     items[0].interest = FTL_SIGNAL_READABLE;
     items[1].handle = socket->slot->connection->channel;
     items[1].interest = FTL_SIGNAL_PEER_CLOSED;
+    items[2].handle = posix_interruption();
+    items[2].interest = FTL_SIGNAL_READABLE;
     pthread_mutex_unlock(&socket->lock);
-    ftl_status_t status = ftl_object_wait(items, 2, deadline, &count);
+    ftl_status_t status =
+        ftl_object_wait(items, items[2].handle != FTL_HANDLE_INVALID ? 3 : 2, deadline, &count);
     if (status == FTL_OK && items[1].signals != 0) {
         socket_connection_is_dead(socket->slot->connection);
     }
+    bool is_interrupted = status == FTL_OK && items[0].signals == 0 && items[1].signals == 0 &&
+                          posix_take_interruption();
     pthread_mutex_lock(&socket->lock);
+    if (is_interrupted) {
+        return -EINTR;
+    }
     return status == FTL_ERR_TIMED_OUT ? -EAGAIN : posix_error(status);
+}
+
+/* Waits after a call that gave -EAGAIN: whether to try again. Otherwise it is the result, unless a
+ * handler has run. */
+static bool wait_again(struct socket *socket, uint32_t bit, ftl_nsec_t deadline, long *result)
+{
+    long waited = wait_for(socket, bit, deadline);
+    if (waited == -EINTR) {
+        *result = -EINTR;
+    }
+    return waited == 0;
 }
 
 /* ---- Receiving ---- */
@@ -356,7 +375,7 @@ static long receive_once(struct socket *socket, struct msghdr *message, int flag
     do {
         result = is_stream(socket) ? take_stream(socket, message, flags)
                                    : take_datagram(socket, message, flags);
-    } while (result == -EAGAIN && wait_for(socket, FTL_SOCKET_READABLE, deadline) == 0);
+    } while (result == -EAGAIN && wait_again(socket, FTL_SOCKET_READABLE, deadline, &result));
     pthread_mutex_unlock(&socket->lock);
     return result;
 }
@@ -487,7 +506,7 @@ static long send_message(struct description *self, const struct msghdr *message,
             done += result > 0 ? (size_t)result : 0;
         }
         if (result == -EAGAIN && (done == 0 || deadline != 0) &&
-            wait_for(socket, FTL_SOCKET_WRITABLE, deadline) != 0) {
+            !wait_again(socket, FTL_SOCKET_WRITABLE, deadline, &result)) {
             break;
         }
     } while (result == -EAGAIN ? done == 0 || deadline != 0
@@ -731,7 +750,7 @@ static long accept_socket(struct description *self, struct sockaddr *address, so
         long listening = is_listening(listener); /* rather than wait for ever */
         result = listening == 0 ? -EINVAL : listening < 0 ? listening : -EAGAIN;
     }
-    while (result == -EAGAIN && wait_for(listener, FTL_SOCKET_READABLE, deadline) == 0) {
+    while (result == -EAGAIN && wait_again(listener, FTL_SOCKET_READABLE, deadline, &result)) {
         result = accept_once(listener, flags, &accepted, &peer);
     }
     pthread_mutex_unlock(&listener->lock);
@@ -747,8 +766,9 @@ static long finish_connecting(struct socket *socket)
 {
     ftl_nsec_t deadline = deadline_of(socket, socket->send_timeout, 0);
     while ((socket_slot_state(socket->slot) & (FTL_SOCKET_CONNECTED | FTL_SOCKET_LOST)) == 0) {
-        if (wait_for(socket, FTL_SOCKET_WRITABLE, deadline) != 0) {
-            return -EINPROGRESS;
+        long waited = wait_for(socket, FTL_SOCKET_WRITABLE, deadline);
+        if (waited != 0) {
+            return waited == -EINTR ? -EINTR : -EINPROGRESS;
         }
     }
     socket->is_connecting = false;

@@ -23,6 +23,7 @@
 #include "children.h"
 #include "descriptor.h"
 #include "posix.h"
+#include "signals.h"
 #include "spawn_actions.h"
 
 #define FILE_PROTOCOL      "file"
@@ -362,7 +363,8 @@ static long spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t
     ftl_handle_t process = FTL_HANDLE_INVALID;
     ftl_handle_t signals = FTL_HANDLE_INVALID;
     struct offer *offer = calloc(1, sizeof(*offer));
-    if (offer == NULL) {
+    if (offer == NULL || !posix_watch_signals()) { /* those of Ctrl-C are for children, too */
+        free(offer);
         return -ENOMEM;
     }
     descriptor_copy_table(&offer->descriptors);

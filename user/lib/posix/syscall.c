@@ -56,7 +56,7 @@ static long sys_wait4(long pid, int *status, int options, struct rusage *usage)
 static long sys_kill(long pid, int signal)
 {
     if (pid == sys_getpid() || pid == 0) {
-        return sys_signal_self(signal);
+        return sys_signal_process(signal);
     }
     return posix_children != NULL ? posix_children->kill(pid, signal) : -ESRCH;
 }
@@ -105,9 +105,11 @@ long __ftl_syscall(long number, long a, long b, long c, long d, long e, long f)
 
     case SYS_clock_gettime: return sys_clock_gettime((clockid_t)a, (struct timespec *)b);
     case SYS_clock_getres: return sys_clock_getres((clockid_t)a, (struct timespec *)b);
-    case SYS_nanosleep: return sys_clock_nanosleep(CLOCK_MONOTONIC, 0, (struct timespec *)a);
+    case SYS_nanosleep:
+        return sys_clock_nanosleep(CLOCK_MONOTONIC, 0, (struct timespec *)a, (struct timespec *)b);
     case SYS_clock_nanosleep:
-        return sys_clock_nanosleep((clockid_t)a, (int)b, (struct timespec *)c);
+        return sys_clock_nanosleep((clockid_t)a, (int)b, (struct timespec *)c,
+                                   (struct timespec *)d);
 
     case SYS_futex:
         return sys_futex((int *)a, (int)b, (int)c, (const struct timespec *)d, (uint32_t)d);
@@ -121,6 +123,10 @@ long __ftl_syscall(long number, long a, long b, long c, long d, long e, long f)
     case SYS_rt_sigaction:
         return sys_sigaction((int)a, (const struct k_sigaction *)b, (struct k_sigaction *)c);
     case SYS_rt_sigprocmask: return sys_sigprocmask((int)a, (const uint64_t *)b, (uint64_t *)c);
+    case SYS_rt_sigsuspend: return sys_sigsuspend((const uint64_t *)a);
+    case SYS_rt_sigtimedwait:
+        return sys_sigtimedwait((const uint64_t *)a, (siginfo_t *)b, (const struct timespec *)c);
+    case SYS_ppoll: return b == 0 && c == 0 ? sys_pause() : -ENOSYS; /* pause() makes it so */
     case SYS_rt_sigpending: return sys_sigpending((uint64_t *)a);
     case SYS_tkill: return sys_signal_self((int)b);
     case SYS_tgkill: return sys_signal_self((int)c);

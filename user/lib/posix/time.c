@@ -8,7 +8,6 @@
 #include <ftl/clock.h>
 #include <ftl/handle.h>
 #include <ftl/process.h>
-#include <ftl/thread.h>
 
 #define NSEC_PER_SEC 1000000000
 
@@ -117,7 +116,8 @@ long sys_clock_getres(clockid_t clock, struct timespec *resolution)
     return error;
 }
 
-long sys_clock_nanosleep(clockid_t clock, int flags, const struct timespec *request)
+long sys_clock_nanosleep(clockid_t clock, int flags, const struct timespec *request,
+                         struct timespec *left)
 {
     ftl_nsec_t time;
     if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME) {
@@ -131,5 +131,10 @@ long sys_clock_nanosleep(clockid_t clock, int flags, const struct timespec *requ
     } else if (clock == CLOCK_REALTIME) {
         time = to_monotonic(time);
     }
-    return posix_error(ftl_thread_sleep(time));
+    long error = posix_sleep_until(time);
+    if (error == -EINTR && left != NULL && (flags & TIMER_ABSTIME) == 0) {
+        ftl_nsec_t now = now_plus(0);
+        *left = to_timespec(time > now ? time - now : 0);
+    }
+    return error;
 }

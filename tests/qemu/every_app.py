@@ -55,6 +55,7 @@ ELSEWHERE = {
     "httpd": "web", "rightstest": "rights",
     "mortal": "service_policies", "mortal_always": "service_policies", "mortal_at_once": "service_policies",
     "mortal_never": "service_policies",
+    "posixfiletest": "posix_files",
     "proctest": "processes",
     "randomtest": "random_driver", "virtio_rng": "random_driver",
     "terminaltest": "terminal_driver", "virtio_console": "terminal_driver",

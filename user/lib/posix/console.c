@@ -238,6 +238,7 @@ static void input_waits(struct description *self, uint32_t events,
 
 static const struct description_operations input_operations = {
     .kind = "console",
+    .type = S_IFCHR,
     .read = read_parts,
     .ioctl = terminal_ioctl,
     .ready = input_ready,
@@ -247,6 +248,7 @@ static const struct description_operations input_operations = {
 
 static const struct description_operations output_operations = {
     .kind = "console",
+    .type = S_IFCHR,
     .write = write_parts,
     .ioctl = terminal_ioctl,
 };

@@ -128,7 +128,7 @@ long sys_close(int fd)
     return 0;
 }
 
-static long duplicate(int fd, int first, bool close_on_exec)
+long descriptor_duplicate(int fd, int first, bool close_on_exec)
 {
     struct description *description = descriptor_get(fd);
     if (description == NULL) {
@@ -143,7 +143,7 @@ static long duplicate(int fd, int first, bool close_on_exec)
 
 long sys_dup(int fd)
 {
-    return duplicate(fd, 0, false);
+    return descriptor_duplicate(fd, 0, false);
 }
 
 long sys_dup3(int fd, int target, int flags)
@@ -177,9 +177,12 @@ static long control(struct description *description, int fd, int command, long a
     }
     case F_GETFD: return table.close_on_exec[fd] != 0 ? FD_CLOEXEC : 0;
     case F_SETFD: table.close_on_exec[fd] = (argument & FD_CLOEXEC) != 0; return 0;
-    case F_DUPFD: return duplicate(fd, (int)argument, false);
-    case F_DUPFD_CLOEXEC: return duplicate(fd, (int)argument, true);
-    default: return -EINVAL;
+    case F_DUPFD: return descriptor_duplicate(fd, (int)argument, false);
+    case F_DUPFD_CLOEXEC: return descriptor_duplicate(fd, (int)argument, true);
+    default:
+        return description->operations->control != NULL
+                   ? description->operations->control(description, command, argument)
+                   : -EINVAL;
     }
 }
 
@@ -192,11 +195,6 @@ long sys_fcntl(int fd, int command, long argument)
     long result = control(description, fd, command, argument);
     description_drop(description);
     return result;
-}
-
-long sys_openat(const char *path, int flags)
-{
-    return posix_open_file != NULL ? posix_open_file(path, flags) : -ENOSYS;
 }
 
 /* ---- Calls that are the description's own ---- */
@@ -253,9 +251,9 @@ bool descriptor_is_open(int fd)
     return description != NULL;
 }
 
-long sys_lseek(int fd)
+long sys_lseek(int fd, off_t offset, int whence)
 {
-    return descriptor_is_open(fd) ? -ESPIPE : -EBADF;
+    return CALL(fd, -ESPIPE, seek, offset, whence);
 }
 
 long sys_bind(int fd, const struct sockaddr *address, socklen_t size)

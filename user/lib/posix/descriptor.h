@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 #include <ftl/types.h>
@@ -29,9 +31,12 @@ struct posix_wait {
 
 /* All answer as Linux's system calls do: a result, or a negative errno. */
 struct description_operations {
+    mode_t type; /* S_IF of stat(); files tell themselves */
     long (*read)(struct description *self, const struct iovec *parts, int count);
     long (*write)(struct description *self, const struct iovec *parts, int count);
+    long (*seek)(struct description *self, off_t offset, int whence);
     long (*ioctl)(struct description *self, unsigned long request, void *argument);
+    long (*control)(struct description *self, int command, long argument); /* its own of fcntl() */
     void (*close)(struct description *self); /* the last descriptor has gone: frees it */
 
     /* Waiting. Those that have no `ready` are always ready. */
@@ -84,6 +89,8 @@ long descriptor_install(struct description *description, bool close_on_exec);
 struct description *descriptor_get(int fd);
 void description_drop(struct description *description);
 bool descriptor_is_open(int fd);
+/* One more descriptor, the smallest that is free from `first` on, for the same. */
+long descriptor_duplicate(int fd, int first, bool close_on_exec);
 
 /* What all descriptors name, as descriptor_get() gives it, and which are closed on exec. */
 struct descriptor_copy {
@@ -121,5 +128,10 @@ void descriptor_receive(struct description *entries[POSIX_DESCRIPTORS_MAX]);
 /* pipe.c: the end of a pipe that the handle is, which it takes; NULL: no memory. */
 struct ftl_inherit;
 struct description *pipe_receive(ftl_handle_t handle, const struct ftl_inherit *inherit);
+
+/* file_inherit.c: one of the files that came with FTL_INHERIT_FILES; NULL: it did not. */
+struct description *file_receive(ftl_handle_t handle, const struct ftl_inherit *inherit);
+/* file_device.c: one that is of this kind; NULL: there is none. */
+struct description *file_device_receive(const struct ftl_inherit *inherit);
 
 #endif

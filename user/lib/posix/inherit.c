@@ -17,6 +17,10 @@ static struct description *console_receive(ftl_handle_t handle, const struct ftl
     return (inherit->flags & O_ACCMODE) == O_RDONLY ? &console_input : &console_output;
 }
 
+/* Programs with files have these. */
+#pragma weak file_receive
+#pragma weak file_device_receive
+
 /*
  * `receive` makes a description, without references, of the handle, which it takes, and which may
  * be FTL_HANDLE_INVALID; NULL: not possible.
@@ -27,6 +31,7 @@ static const struct {
 } kinds[] = {
     { "console", console_receive },
     { "pipe", pipe_receive },
+    { POSIX_FILE, file_receive },
 };
 
 static void put(struct description *entries[POSIX_DESCRIPTORS_MAX], int fd,
@@ -41,12 +46,13 @@ static void put(struct description *entries[POSIX_DESCRIPTORS_MAX], int fd,
 static struct description *receive(const struct ftl_inherit *inherit, ftl_handle_t handle)
 {
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (inherit->count != 0 && strcmp(kinds[i].kind, inherit->kind) == 0) {
+        if (inherit->count != 0 && kinds[i].receive != NULL &&
+            strcmp(kinds[i].kind, inherit->kind) == 0) {
             return kinds[i].receive(handle, inherit);
         }
     }
     ftl_handle_close(handle);
-    return NULL;
+    return inherit->count != 0 && file_device_receive != NULL ? file_device_receive(inherit) : NULL;
 }
 
 void descriptor_receive(struct description *entries[POSIX_DESCRIPTORS_MAX])

@@ -1,6 +1,7 @@
 /*
  * Anonymous memory: each mapping is a VMO of its own, whose handle is closed at once, so that it
- * lives as long as it is mapped. Pages cost memory from their first touch on.
+ * lives as long as it is mapped. Pages cost memory from their first touch on. What files' mappings
+ * are is in file_map.c.
  */
 #include "posix.h"
 
@@ -10,6 +11,14 @@
 #include <ftl/vmspace.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#include "file_map.h"
+
+/* Programs with files have these. */
+#pragma weak file_map
+#pragma weak file_map_forget
+#pragma weak file_map_is_mapped
+#pragma weak file_map_sync
 
 #define PAGE_MASK  ((size_t)FTL_PAGE_SIZE - 1)
 #define ALL_ACCESS (FTL_MAP_READ | FTL_MAP_WRITE)
@@ -52,52 +61,73 @@ static size_t whole_pages(size_t size)
     return (size + PAGE_MASK) & ~PAGE_MASK;
 }
 
-static ftl_status_t map_anonymous(uintptr_t *address, size_t size)
+static ftl_status_t unmap(uintptr_t address, size_t size)
+{
+    if (file_map_forget != NULL) {
+        file_map_forget(address, size);
+    }
+    return ftl_vmspace_unmap(posix_vmspace(), address, size);
+}
+
+long posix_map_vmo(ftl_handle_t vmo, uint64_t offset, size_t size, uintptr_t *address)
+{
+    return posix_error(
+        ftl_vmspace_map(posix_vmspace(), vmo, offset, size, ALL_ACCESS, *address, address));
+}
+
+static long map_anonymous(uintptr_t *address, size_t size)
 {
     ftl_handle_t vmo;
-    ftl_status_t status = ftl_vmo_create(size, &vmo);
-    if (status != FTL_OK) {
-        return FTL_ERR_NO_MEMORY; /* or more than there could ever be */
+    if (ftl_vmo_create(size, &vmo) != FTL_OK) {
+        return -ENOMEM; /* or more than there could ever be */
     }
-    status = ftl_vmspace_map(posix_vmspace(), vmo, 0, size, ALL_ACCESS, *address, address);
+    long error = posix_map_vmo(vmo, 0, size, address);
     ftl_handle_close(vmo);
-    return status;
+    return error;
+}
+
+static long map(uintptr_t *address, size_t size, const struct file_mapping *how)
+{
+    if ((how->flags & MAP_ANONYMOUS) != 0) {
+        return map_anonymous(address, size);
+    }
+    if (how->fd < 0) {
+        return -EBADF;
+    }
+    return file_map != NULL ? file_map(address, size, how) : -ENODEV;
 }
 
 /*
  * All memory is mapped readable and writable and then restricted, since a mapping can never be
  * given more than it had at first.
  */
-long sys_mmap(uintptr_t address, size_t size, int protection, int flags, int fd)
+long sys_mmap(uintptr_t address, size_t size, int protection, int flags, int fd, off_t offset)
 {
+    const struct file_mapping how = { protection, flags, fd, offset };
     bool fixed = (flags & MAP_FIXED) != 0;
     uintptr_t mapped = fixed ? address : 0;
-    ftl_status_t status;
 
     size = whole_pages(size);
     if (size == 0 || (fixed && (address & PAGE_MASK) != 0)) {
         return -EINVAL;
     }
-    if ((flags & MAP_ANONYMOUS) == 0) {
-        return fd < 0 ? -EBADF : -ENODEV;
-    }
     if ((protection & PROT_EXEC) != 0) {
         return -EACCES;
     }
     if (fixed) {
-        status = ftl_vmspace_unmap(posix_vmspace(), address, size);
+        ftl_status_t status = unmap(address, size);
         if (status != FTL_OK) {
             return posix_error(status);
         }
     }
-    status = map_anonymous(&mapped, size);
-    if (status != FTL_OK) {
-        return posix_error(status);
+    long failed = map(&mapped, size, &how);
+    if (failed != 0) {
+        return failed;
     }
     if (permissions_of(protection) != ALL_ACCESS) {
         long error = sys_mprotect(mapped, size, protection);
         if (error != 0) {
-            ftl_vmspace_unmap(posix_vmspace(), mapped, size);
+            unmap(mapped, size);
             return error;
         }
     }
@@ -106,7 +136,18 @@ long sys_mmap(uintptr_t address, size_t size, int protection, int flags, int fd)
 
 long sys_munmap(uintptr_t address, size_t size)
 {
-    return posix_error(ftl_vmspace_unmap(posix_vmspace(), address, whole_pages(size)));
+    return posix_error(unmap(address, whole_pages(size)));
+}
+
+/* Anonymous memory is always in step with itself. */
+long sys_msync(uintptr_t address, size_t size, int flags)
+{
+    const int both = MS_SYNC | MS_ASYNC;
+    if ((address & PAGE_MASK) != 0 || (flags & ~(both | MS_INVALIDATE)) != 0 ||
+        (flags & both) == both) {
+        return -EINVAL;
+    }
+    return file_map_sync != NULL ? file_map_sync(address, whole_pages(size), flags) : 0;
 }
 
 long sys_mprotect(uintptr_t address, size_t size, int protection)
@@ -133,13 +174,14 @@ long sys_mremap(uintptr_t address, size_t old_size, size_t new_size, int flags)
     if (new_size == old_size) {
         return (long)address;
     }
-    if ((flags & MREMAP_MAYMOVE) == 0) {
+    if ((flags & MREMAP_MAYMOVE) == 0 ||
+        (file_map_is_mapped != NULL && file_map_is_mapped(address, old_size))) {
         return -ENOMEM;
     }
     uintptr_t moved = 0;
-    ftl_status_t status = map_anonymous(&moved, new_size);
-    if (status != FTL_OK) {
-        return posix_error(status);
+    long error = map_anonymous(&moved, new_size);
+    if (error != 0) {
+        return error;
     }
     memcpy((void *)moved, (const void *)address, old_size);
     sys_munmap(address, old_size);

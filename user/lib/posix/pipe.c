@@ -259,6 +259,7 @@ static ftl_status_t pass_on(struct description *self, ftl_handle_t *handle)
 }
 
 static const struct description_operations reader_operations = {
+    .type = S_IFIFO,
     .read = read_parts,
     .close = close_end,
     .ready = reader_ready,
@@ -270,6 +271,7 @@ static const struct description_operations reader_operations = {
 };
 
 static const struct description_operations writer_operations = {
+    .type = S_IFIFO,
     .write = write_parts,
     .close = close_end,
     .ready = writer_ready,

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/sysinfo.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -23,13 +24,13 @@
 long posix_error(ftl_status_t status);
 
 /* descriptor.c: what takes a descriptor is done by what that names. */
-long sys_openat(const char *path, int flags);
+long sys_openat(int base, const char *path, int flags, mode_t mode);
 long sys_read(int fd, void *buffer, size_t size);
 long sys_readv(int fd, const struct iovec *parts, int count);
 long sys_write(int fd, const void *data, size_t size);
 long sys_writev(int fd, const struct iovec *parts, int count);
 long sys_ioctl(int fd, unsigned long request, void *argument);
-long sys_lseek(int fd);
+long sys_lseek(int fd, off_t offset, int whence);
 long sys_close(int fd);
 long sys_dup(int fd);
 long sys_dup3(int fd, int target, int flags);
@@ -49,13 +50,16 @@ long sys_shutdown(int fd, int how);
 long sys_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
 long sys_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
 
-/* memory.c: anonymous memory. */
-long sys_mmap(uintptr_t address, size_t size, int protection, int flags, int fd);
+/* memory.c */
+long sys_mmap(uintptr_t address, size_t size, int protection, int flags, int fd, off_t offset);
 long sys_munmap(uintptr_t address, size_t size);
+long sys_msync(uintptr_t address, size_t size, int flags);
 long sys_mprotect(uintptr_t address, size_t size, int protection);
 long sys_mremap(uintptr_t address, size_t old_size, size_t new_size, int flags);
 long sys_madvise(uintptr_t address, size_t size, int advice);
 ftl_handle_t posix_vmspace(void);
+/* Maps a VMO readable and writable, at *address, or if that is 0 where there is room. */
+long posix_map_vmo(ftl_handle_t vmo, uint64_t offset, size_t size, uintptr_t *address);
 
 /* time.c */
 long sys_clock_gettime(clockid_t clock, struct timespec *now);

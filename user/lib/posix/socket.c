@@ -880,6 +880,7 @@ static long socket_ioctl(struct description *self, unsigned long request, void *
 }
 
 static const struct description_operations socket_operations = {
+    .type = S_IFSOCK,
     .read = read_parts,
     .write = write_parts,
     .ioctl = socket_ioctl,

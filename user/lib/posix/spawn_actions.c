@@ -5,6 +5,7 @@
 #include "spawn_actions.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/types.h>
 
 #include "fdop.h"
@@ -46,7 +47,7 @@ static long open_at(struct descriptor_copy *table, const struct fdop *action)
     if (!is_valid(action->fd)) {
         return -EBADF;
     }
-    long fd = sys_openat(action->path, action->oflag);
+    long fd = sys_openat(AT_FDCWD, action->path, action->oflag, action->mode);
     if (fd < 0) {
         return fd;
     }

@@ -6,6 +6,14 @@
 #include <ftl/thread.h>
 #include <sys/syscall.h>
 
+#include "descriptor.h"
+#include "file_call.h"
+#include "file_map.h"
+
+/* Programs that make calls which are about files have these. */
+#pragma weak __ftl_file_syscall
+#pragma weak file_map_finish
+
 long __ftl_syscall(long number, long a, long b, long c, long d, long e, long f);
 
 long posix_error(ftl_status_t status)
@@ -61,17 +69,34 @@ static long sys_kill(long pid, int signal)
     return posix_children != NULL ? posix_children->kill(pid, signal) : -ESRCH;
 }
 
+/* Without files there is what other parts of the program provide. */
+long sys_openat(int base, const char *path, int flags, mode_t mode)
+{
+    if (__ftl_file_syscall != NULL) {
+        return __ftl_file_syscall(SYS_openat, base, (long)path, flags, (long)mode, 0, 0);
+    }
+    return posix_open_file != NULL ? posix_open_file(path, flags) : -ENOSYS;
+}
+
+static _Noreturn void sys_exit_group(int32_t status)
+{
+    if (file_map_finish != NULL) {
+        file_map_finish();
+    }
+    ftl_process_exit(status);
+}
+
 /* Casts below undo the ones that musl's syscall macros made: every argument came as a long. */
 long __ftl_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
     switch (number) {
-    case SYS_openat: return sys_openat((const char *)b, (int)c);
+    case SYS_openat: return sys_openat((int)a, (const char *)b, (int)c, (mode_t)d);
     case SYS_read: return sys_read((int)a, (void *)b, (size_t)c);
     case SYS_readv: return sys_readv((int)a, (const struct iovec *)b, (int)c);
     case SYS_write: return sys_write((int)a, (const void *)b, (size_t)c);
     case SYS_writev: return sys_writev((int)a, (const struct iovec *)b, (int)c);
     case SYS_ioctl: return sys_ioctl((int)a, (unsigned long)b, (void *)c);
-    case SYS_lseek: return sys_lseek((int)a);
+    case SYS_lseek: return sys_lseek((int)a, (off_t)b, (int)c);
     case SYS_close: return sys_close((int)a);
     case SYS_dup: return sys_dup((int)a);
     case SYS_dup3: return sys_dup3((int)a, (int)b, (int)c);
@@ -97,8 +122,9 @@ long __ftl_syscall(long number, long a, long b, long c, long d, long e, long f)
         return sys_setsockopt((int)a, (int)b, (int)c, (const void *)d, (socklen_t)e);
     case SYS_getsockopt: return sys_getsockopt((int)a, (int)b, (int)c, (void *)d, (socklen_t *)e);
 
-    case SYS_mmap: return sys_mmap((uintptr_t)a, (size_t)b, (int)c, (int)d, (int)e);
+    case SYS_mmap: return sys_mmap((uintptr_t)a, (size_t)b, (int)c, (int)d, (int)e, (off_t)f);
     case SYS_munmap: return sys_munmap((uintptr_t)a, (size_t)b);
+    case SYS_msync: return sys_msync((uintptr_t)a, (size_t)b, (int)c);
     case SYS_mprotect: return sys_mprotect((uintptr_t)a, (size_t)b, (int)c);
     case SYS_mremap: return sys_mremap((uintptr_t)a, (size_t)b, (size_t)c, (int)d);
     case SYS_madvise: return sys_madvise((uintptr_t)a, (size_t)b, (int)c);
@@ -131,10 +157,11 @@ long __ftl_syscall(long number, long a, long b, long c, long d, long e, long f)
     case SYS_tkill: return sys_signal_self((int)b);
     case SYS_tgkill: return sys_signal_self((int)c);
     case SYS_exit: posix_thread_exit();
-    case SYS_exit_group: ftl_process_exit((int32_t)a);
+    case SYS_exit_group: sys_exit_group((int32_t)a);
 
     case SYS_uname: return sys_uname((struct utsname *)a);
     case SYS_sysinfo: return sys_sysinfo((struct sysinfo *)a);
-    default: return -ENOSYS;
+    default:
+        return __ftl_file_syscall != NULL ? __ftl_file_syscall(number, a, b, c, d, e, f) : -ENOSYS;
     }
 }

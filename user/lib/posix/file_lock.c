@@ -41,7 +41,7 @@ static long set(struct file *file, uint8_t lock, const struct file_lock_range *r
     long result = set_once(file, lock, range);
     while (result == -EAGAIN && waits) {
         const struct timespec interval = { .tv_nsec = pause };
-        long error = sys_clock_nanosleep(CLOCK_MONOTONIC, 0, &interval);
+        long error = sys_clock_nanosleep(CLOCK_MONOTONIC, 0, &interval, NULL);
         if (error != 0) {
             return error;
         }

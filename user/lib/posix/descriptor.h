@@ -19,6 +19,7 @@
 #define POSIX_DESCRIPTORS_MAX 1024
 
 struct description;
+struct file_mapping;
 struct epoll_entry;
 
 /* What a thread waits for until a description may have become ready. */
@@ -37,6 +38,9 @@ struct description_operations {
     long (*seek)(struct description *self, off_t offset, int whence);
     long (*ioctl)(struct description *self, unsigned long request, void *argument);
     long (*control)(struct description *self, int command, long argument); /* its own of fcntl() */
+    /* Maps it at *address, or if that is 0 anywhere, to be read and written (file_map.h). */
+    long (*map)(struct description *self, uintptr_t *address, size_t size,
+                const struct file_mapping *how);
     void (*close)(struct description *self); /* the last descriptor has gone: frees it */
 
     /* Waiting. Those that have no `ready` are always ready. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "file_convert.h"
+#include "file_map.h"
 #include "posix.h"
 
 /* What F_GETFL tells of. */
@@ -329,5 +330,6 @@ const struct description_operations file_operations = {
     .write = write_parts,
     .seek = seek_file,
     .control = file_fcntl,
+    .map = file_map,
     .close = close_file,
 };

@@ -281,15 +281,15 @@ static long map_private(struct file *file, uintptr_t *address, size_t size, off_
     return error;
 }
 
-static long map_description(struct description *description, uintptr_t *address, size_t size,
-                            const struct file_mapping *how)
+long file_map(struct description *self, uintptr_t *address, size_t size,
+              const struct file_mapping *how)
 {
-    if (!description_is_file(description)) {
-        return -ENODEV;
-    }
-    struct file *file = file_of(description);
-    int access = description->flags & O_ACCMODE;
+    struct file *file = file_of(self);
+    int access = self->flags & O_ACCMODE;
     bool is_shared = (how->flags & MAP_TYPE) != MAP_PRIVATE;
+    if (how->offset < 0 || ((size_t)how->offset & (PAGE - 1)) != 0) {
+        return -EINVAL;
+    }
     if (file->kind != FILE_KIND_REGULAR) {
         return -ENODEV;
     }
@@ -302,20 +302,6 @@ static long map_description(struct description *description, uintptr_t *address,
     long error = is_shared && access == O_RDWR ? map_shared(file, address, size, how->offset)
                                                : map_private(file, address, size, how->offset);
     pthread_mutex_unlock(&maps.lock);
-    return error;
-}
-
-long file_map(uintptr_t *address, size_t size, const struct file_mapping *how)
-{
-    if (how->offset < 0 || ((size_t)how->offset & (PAGE - 1)) != 0) {
-        return -EINVAL;
-    }
-    struct description *description = descriptor_get(how->fd);
-    if (description == NULL) {
-        return -EBADF;
-    }
-    long error = map_description(description, address, size, how);
-    description_drop(description);
     return error;
 }
 

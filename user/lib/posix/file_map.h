@@ -11,12 +11,12 @@
 struct file_mapping {
     int protection;
     int flags;
-    int fd;
     off_t offset;
 };
 
-/* Maps it, readable and writable, at *address, or if that is 0 anywhere: 0, or a negative errno. */
-long file_map(uintptr_t *address, size_t size, const struct file_mapping *how);
+struct description;
+long file_map(struct description *self, uintptr_t *address, size_t size,
+              const struct file_mapping *how);
 
 /* A range is about to be unmapped: writes back what has changed in it. */
 void file_map_forget(uintptr_t start, size_t size);

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "descriptor.h"
 #include "file_map.h"
 
 /* Programs with files have these. */
-#pragma weak file_map
 #pragma weak file_map_forget
 #pragma weak file_map_is_mapped
 #pragma weak file_map_sync
@@ -86,15 +86,18 @@ static long map_anonymous(uintptr_t *address, size_t size)
     return error;
 }
 
-static long map(uintptr_t *address, size_t size, const struct file_mapping *how)
+static long map_descriptor(int fd, uintptr_t *address, size_t size, const struct file_mapping *how)
 {
-    if ((how->flags & MAP_ANONYMOUS) != 0) {
-        return map_anonymous(address, size);
-    }
-    if (how->fd < 0) {
+    struct description *description = descriptor_get(fd);
+    long error = -ENODEV;
+    if (description == NULL) {
         return -EBADF;
     }
-    return file_map != NULL ? file_map(address, size, how) : -ENODEV;
+    if (description->operations->map != NULL) {
+        error = description->operations->map(description, address, size, how);
+    }
+    description_drop(description);
+    return error;
 }
 
 /*
@@ -103,7 +106,7 @@ static long map(uintptr_t *address, size_t size, const struct file_mapping *how)
  */
 long sys_mmap(uintptr_t address, size_t size, int protection, int flags, int fd, off_t offset)
 {
-    const struct file_mapping how = { protection, flags, fd, offset };
+    const struct file_mapping how = { protection, flags, offset };
     bool fixed = (flags & MAP_FIXED) != 0;
     uintptr_t mapped = fixed ? address : 0;
 
@@ -120,7 +123,8 @@ long sys_mmap(uintptr_t address, size_t size, int protection, int flags, int fd,
             return posix_error(status);
         }
     }
-    long failed = map(&mapped, size, &how);
+    long failed = (flags & MAP_ANONYMOUS) != 0 ? map_anonymous(&mapped, size)
+                                               : map_descriptor(fd, &mapped, size, &how);
     if (failed != 0) {
         return failed;
     }

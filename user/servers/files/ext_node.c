@@ -118,7 +118,8 @@ ftl_status_t node_get(struct ext *ext, uint32_t number, struct node **node)
     for (*node = *bucket(ext, number); *node != NULL; *node = (*node)->chain) {
         if ((*node)->number == number) {
             if ((*node)->holds == 0 && (*node)->inode.i_links_count == 0) {
-                return FTL_ERR_BAD_FORMAT; /* it has gone, but a name leads to it */
+                *node = NULL; /* it has gone, but a name leads to it */
+                return FTL_ERR_BAD_FORMAT;
             }
             hold(ext, *node);
             return FTL_OK;
@@ -141,6 +142,7 @@ ftl_status_t node_get(struct ext *ext, uint32_t number, struct node **node)
     }
     if (status != FTL_OK) {
         drop(ext, *node);
+        *node = NULL;
     }
     return status;
 }

@@ -75,12 +75,16 @@ int main(int argc, char **argv)
         { "copy", test_copy },
         { "systems", test_systems },
         { "many", test_many },
+        { "children", test_children },
     };
     static const struct check_part others[] = {
         { "hold", test_hold },
         { "meet", test_meet },
         { "restart", test_restart },
     };
+    if (argc == 3 && strcmp(argv[1], "as") == 0) {
+        return child_main(argv[2]);
+    }
     if (argc < 2 || chdir(argv[1]) != 0) {
         fprintf(stderr, "usage: posixfiletest DIRECTORY [PART...]\n");
         return EXIT_FAILURE;

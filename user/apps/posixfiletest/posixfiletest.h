@@ -35,6 +35,9 @@ void check_file(const char *path, const char *text);
 /* The size that stat() tells; -1: there is no such file. */
 off_t size_of(const char *path);
 
+int child_main(const char *role);
+
+void test_children(void);
 void test_data(void);
 void test_positions(void);
 void test_append(void);

@@ -202,12 +202,10 @@ static void leave(struct lane *lane, struct thread *thread, bool ends)
     }
 }
 
-static void close_port(struct thread *thread, struct words_port *port, bool ends)
+static __attribute__((noinline)) void close_open_port(struct thread *thread,
+                                                      struct words_port *port, bool ends)
 {
     struct channel_pair *pair = port->pair;
-    if (pair == NULL) {
-        return;
-    }
     spin_lock(&pair->lock);
     leave(port->lane, thread, ends);
     spin_unlock(&pair->lock);
@@ -215,6 +213,13 @@ static void close_port(struct thread *thread, struct words_port *port, bool ends
     reset(port);
     spin_unlock(&thread->lock);
     channel_pair_put(pair);
+}
+
+static inline void close_port(struct thread *thread, struct words_port *port, bool ends)
+{
+    if (port->pair != NULL) {
+        close_open_port(thread, port, ends);
+    }
 }
 
 void words_ports_close(struct thread *thread)

@@ -25,15 +25,15 @@ static struct reaper {
     bool busy;
 } reapers[MAX_HARTS];
 
-static size_t header_size(const struct message *message)
+static inline size_t header_size(size_t size, uint32_t handle_count)
 {
-    return sizeof(*message) + message->handle_count * sizeof(message->handles[0]) +
-           (message->size <= INLINE_MAX ? message->size : 0);
+    return sizeof(struct message) + handle_count * sizeof(struct message_handle) +
+           (size <= INLINE_MAX ? size : 0);
 }
 
-static size_t pages_size(const struct message *message)
+static inline size_t pages_size(size_t size)
 {
-    return message->size <= INLINE_MAX ? 0 : message->size;
+    return size <= INLINE_MAX ? 0 : size;
 }
 
 static void release_handles(struct message *message)
@@ -50,13 +50,15 @@ static void release_handles(struct message *message)
 
 static void free_one(struct message *message)
 {
+    size_t header = header_size(message->size, message->handle_count);
+    size_t pages = pages_size(message->size);
     release_handles(message);
-    account_release(message->account, header_size(message) + pages_size(message));
+    account_release(message->account, header + pages);
     account_put(message->account);
-    if (pages_size(message) != 0) {
-        kfree(message->data, pages_size(message));
+    if (pages != 0) {
+        kfree(message->data, pages);
     }
-    kfree(message, header_size(message));
+    kfree(message, header);
 }
 
 void message_free_all(struct list *messages)
@@ -94,38 +96,45 @@ void message_free(struct message *message)
     }
 }
 
+/* Fills in all but the bytes. Member by member: most are 0, but a call of memset costs more. */
+static inline void fill_in(struct message *message, size_t size, uint32_t handle_count,
+                           struct account *account)
+{
+    list_init(&message->link);
+    message->account = account_get(account);
+    message->transaction = 0;
+    message->data = (char *)&message->handles[handle_count];
+    message->size = size;
+    message->handle_count = handle_count;
+    message->channel_count = 0;
+    message->taken = false;
+    if (handle_count != 0) {
+        memset(message->handles, 0, handle_count * sizeof(message->handles[0]));
+    }
+}
+
 /* A message with room for all, its bytes to be filled in; charged to the current process. */
 static ftl_status_t message_alloc(size_t size, uint32_t handle_count, struct message **made)
 {
-    const struct message shape = { .size = size, .handle_count = handle_count };
     struct account *account = process_current()->account;
-    size_t charge = header_size(&shape) + pages_size(&shape);
-    if (!account_charge(account, charge)) {
+    size_t header = header_size(size, handle_count);
+    size_t pages = pages_size(size);
+    if (!account_charge(account, header + pages)) {
         return FTL_ERR_LIMIT;
     }
-    struct message *message = kalloc_unfilled(header_size(&shape));
-    if (message == NULL) {
-        goto release;
+    struct message *message = kalloc_unfilled(header);
+    char *data = pages != 0 && message != NULL ? kalloc_unfilled(pages) : NULL;
+    if (message == NULL || (pages != 0 && data == NULL)) {
+        kfree(message, header);
+        account_release(account, header + pages);
+        return FTL_ERR_NO_MEMORY;
     }
-    *message = shape;
-    memset(message->handles, 0, handle_count * sizeof(message->handles[0]));
-    message->data = (char *)&message->handles[handle_count];
-    if (pages_size(&shape) != 0) {
-        message->data = kalloc_unfilled(pages_size(&shape));
-        if (message->data == NULL) {
-            goto free_header;
-        }
+    fill_in(message, size, handle_count, account);
+    if (data != NULL) {
+        message->data = data;
     }
-    message->account = account_get(account);
-    list_init(&message->link);
     *made = message;
     return FTL_OK;
-
-free_header:
-    kfree(message, header_size(&shape));
-release:
-    account_release(account, charge);
-    return FTL_ERR_NO_MEMORY;
 }
 
 /*

@@ -142,9 +142,13 @@ static inline struct handle_slot *handle_find_for(const struct handle_table *tab
                                                   ftl_rights_t rights)
 {
     struct handle_slot *slot = handle_find(table, handle);
-    bool fits = likely(slot != NULL) && likely(type == OBJECT_ANY || slot->object->type == type) &&
-                likely(handle_has_rights(handle, rights));
-    return likely(fits) ? slot : NULL;
+    if (unlikely(slot == NULL)) {
+        return NULL;
+    }
+    if (unlikely(type != OBJECT_ANY && slot->object->type != type)) {
+        return NULL;
+    }
+    return likely(handle_has_rights(handle, rights)) ? slot : NULL;
 }
 
 /* The end of a look-up that fails: says why, and releases the table's lock. */

@@ -280,15 +280,24 @@ void sched_enqueue(struct thread *thread)
     }
 }
 
+/* The thread that was handed this hart goes to a queue: another takes its place. */
+static __attribute__((noinline)) void hand_over_instead(struct hart *hart, struct thread *thread)
+{
+    struct thread *former = hart->handed;
+    hart->handed = thread;
+    sched_enqueue(former);
+}
+
 void sched_hand_over(struct thread *thread)
 {
     struct hart *hart = hart_self();
-    if (hart->handed != NULL) {
-        sched_enqueue(hart->handed);
-    }
     thread->state = THREAD_READY;
-    hart->handed = thread;
     sched_request();
+    if (unlikely(hart->handed != NULL)) {
+        hand_over_instead(hart, thread);
+        return;
+    }
+    hart->handed = thread;
 }
 
 void sched_update(struct thread *thread)
@@ -467,12 +476,20 @@ void sched_switched(void)
     context_activate(&thread->context);
 }
 
+/* Whether the hart may run the thread with the page tables that it has loaded. */
+static inline bool has_tables(const struct hart *hart, const struct thread *thread)
+{
+    return (thread->tables != NULL && hart->arch.vmspace == thread->tables) ||
+           vmspace_is_active(thread->process->vmspace);
+}
+
 /*
  * Makes a thread that is on no queue the current one of a hart that runs nothing, within a new time
  * slice or in the same one as the thread before. Returns whether that is all there is to do before
  * it returns to its process; if not, finish_start() comes first.
  */
-static inline bool start(struct hart *hart, struct thread *thread, bool same_slice)
+static inline __attribute__((always_inline)) bool start(struct hart *hart, struct thread *thread,
+                                                        bool same_slice)
 {
     uint8_t queue_priority = thread->queue_priority;
     nsec_t slice_end = same_slice ? hart->slice_end : FTL_TIME_INFINITE;
@@ -495,9 +512,8 @@ static inline bool start(struct hart *hart, struct thread *thread, bool same_sli
         slice_end = hart->run_start + TIME_SLICE;
         __atomic_store_n(&hart->slice_end, slice_end, __ATOMIC_RELAXED);
     }
-    return likely(vmspace_is_active(thread->process->vmspace)) &&
-           likely(thread->context.fpu == NULL) && likely(slice_end >= hart->timer_armed) &&
-           likely(thread->wait.resume == NULL) &&
+    return likely(has_tables(hart, thread)) && likely(thread->context.fpu == NULL) &&
+           likely(slice_end >= hart->timer_armed) && likely(thread->wait.resume == NULL) &&
            likely(__atomic_load_n(&thread->kill, __ATOMIC_RELAXED) == 0) &&
            likely(!hart->arch.resched);
 }
@@ -721,8 +737,9 @@ static __attribute__((noinline)) struct context *put_here_and_resume(struct hart
     return sched_resume();
 }
 
-/* Goes on with a thread that was at hand. */
-static inline struct context *go_on_with(struct hart *hart, struct thread *thread, bool same_slice)
+/* Goes on with a thread that was at hand. In a function of its own, which needs no frame. */
+static __attribute__((noinline)) struct context *go_on_with(struct hart *hart,
+                                                            struct thread *thread, bool same_slice)
 {
     if (unlikely(!start(hart, thread, same_slice))) {
         return finish_start_and_resume(hart);

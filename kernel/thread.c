@@ -32,11 +32,13 @@ struct thread *thread_create(struct process *process, vaddr_t entry, uint64_t ar
     if (!account_charge(process->account, sizeof(struct thread))) {
         return NULL;
     }
-    struct thread *thread = slab_alloc(&thread_cache);
+    struct thread *thread = slab_alloc_uncleared(&thread_cache);
     *status = FTL_ERR_NO_MEMORY;
     if (thread == NULL) {
         goto release_account;
     }
+    /* What a wait consists of is filled in when one begins, and the ports are below. */
+    memset(thread, 0, offsetof(struct thread, wait.futex));
     object_init(&thread->object, OBJECT_THREAD);
     context_init(&thread->context, entry, argument, stack, tls, process->vmspace->base);
     list_init(&thread->queue_link);

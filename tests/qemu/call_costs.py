@@ -6,17 +6,19 @@ from figures import read_figures
 GUEST = {"icount": True}
 BUDGETS = {
     "user.null_call": 34,
-    "user.thread_create_exit_join": 3000,
-    "user.yield_there_and_back": 550,
-    "user.notification_there_and_back": 1220,
+    "user.thread_create_exit_join": 2700,
+    "user.yield_there_and_back": 535,
+    "user.notification_there_and_back": 1200,
+    "user.notification_there_and_back_in_one_call": 890,
     "user.map_touch_unmap_4k": 3000,
-    "user.process_run_user": 29500,
+    "user.process_run_user": 30000,
     "user.to_user.call_reply_word": 360,
     "user.to_sandbox.call_reply_word": 335,
+    "user.to_user.one_way_4096": 4800,
     "sandbox.null_call": 30,
     "sandbox.yield_there_and_back": 560,
     "sandbox.notification_there_and_back": 1240,
-    "sandbox.process_run_sandbox": 32200,
+    "sandbox.process_run_sandbox": 33500,
     "sandbox.to_sandbox.call_reply_word": 200,
 }
 

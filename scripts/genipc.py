@@ -275,7 +275,8 @@ class Protocol:
         for byte in name.encode():
             self.id = (self.id ^ byte) * 0x01000193 & 0xFFFFFFFF
         upper = name.upper()
-        self.claim(path, "every protocol", f"{name}_protocol", f"{name}_message", f"{name}_dispatch", f"{name}_buffer",
+        self.claim(path, "every protocol", f"{name}_protocol", f"{name}_called", f"{name}_message", f"{name}_dispatch",
+                   f"{name}_buffer",
                    f"{name}_handlers", f"{name}_event_handlers", f"{name}_handle_event", f"{upper}_PROTOCOL",
                    f"{upper}_MAJOR", f"{upper}_MINOR", f"{upper}_MESSAGE_MAX", f"{upper}_HANDLES_MAX")
 
@@ -744,7 +745,7 @@ def client_function(protocol, method):
         return text + "    return status == FTL_OK ? ftl_channel_send(channel, &out, deadline) : status;\n}\n\n"
     encode = encode.replace("message, ", "request, ")
     text += f"    struct ftl_message in = out;\n    ftl_status_t status = {encode};\n    if (status == FTL_OK) {{\n"
-    text += f"        status = ftl_ipc_call(channel, &{p}_protocol, {method.constant}, &out, &in, deadline);\n    }}\n"
+    text += f"        status = ftl_ipc_call(channel, &{p}_called, {method.constant}, &out, &in, deadline);\n    }}\n"
     decode = f"{method.outward.name}_decode(&in{', reply' if method.outward.fields else ''})"
     text += f"    return status == FTL_OK ? ftl_ipc_decoded({decode}, &in) : status;\n}}\n\n"
     text += f"{answer_prototype(protocol, method)}\n{{\n    struct ftl_message out = {p}_message(buffer);\n"
@@ -809,6 +810,13 @@ def dispatch(protocol):
     return text
 
 
+def protocol_struct(protocol, declaration, more):
+    upper = protocol.name.upper()
+    text = f"{declaration} = {{\n    .name = \"{protocol.name}\",\n    .id = {upper}_PROTOCOL,\n"
+    text += f"    .major = {upper}_MAJOR,\n    .minor = {upper}_MINOR,\n    .message_max = {upper}_MESSAGE_MAX,\n"
+    return text + f"    .handles_max = {upper}_HANDLES_MAX,\n{more}}};\n"
+
+
 def source(protocol):
     p, upper = protocol.name, protocol.name.upper()
     text = banner(protocol) + f"#include <ftl/protocols/{p}.h>\n\n#include <ftl/channel.h>\n#include <string.h>\n\n"
@@ -821,16 +829,15 @@ def source(protocol):
             text += f"    return {' && '.join(struct.checks('value->'))};\n}}\n\n"
         if struct in listed(protocol):
             text += list_functions(struct)
+    if protocol.of("call"):  # what clients need of it, so that they do not contain the server's side
+        text += protocol_struct(protocol, f"static const struct ftl_protocol {p}_called", "") + "\n"
     for method in protocol.methods:
         for message in method.messages():
             constants = f"{upper}_PROTOCOL, {upper}_MAJOR, {method.minor}, {method.constant}, FTL_OK, 0"
             text += wire_struct(message) + encoder(message, constants) + decoder(message)
         text += client_function(protocol, method) + serve_function(protocol, method)
     text += dispatch(protocol)
-    text += f"const struct ftl_protocol {p}_protocol = {{\n    .name = \"{p}\",\n    .id = {upper}_PROTOCOL,\n"
-    text += f"    .major = {upper}_MAJOR,\n    .minor = {upper}_MINOR,\n    .message_max = {upper}_MESSAGE_MAX,\n"
-    text += f"    .handles_max = {upper}_HANDLES_MAX,\n    .dispatch = {p}_dispatch,\n}};\n"
-    return text
+    return text + protocol_struct(protocol, f"const struct ftl_protocol {p}_protocol", f"    .dispatch = {p}_dispatch,\n")
 
 
 # ---- Documentation and tests ----

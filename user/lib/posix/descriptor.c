@@ -9,8 +9,6 @@
 #include "posix.h"
 
 long (*posix_open_file)(const char *path, int flags);
-long (*posix_share_files)(struct description *const *files, size_t count, bool uses_files,
-                          ftl_handle_t *handle);
 
 /*
  * `lock` guards the table; references are counted atomically. All of it is 0 at the start: what is

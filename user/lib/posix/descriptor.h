@@ -54,7 +54,7 @@ struct description_operations {
      * Inheritance: `kind` is the name by which a program that is being started knows what this is
      * (inherit.c); without one it does not get the descriptor. `pass_on` gives the handle that it
      * needs for that, if any, for the caller to close. Those of kind POSIX_FILE have no `pass_on`:
-     * see posix_share_files.
+     * see file_share_all().
      */
     const char *kind;
     ftl_status_t (*pass_on)(struct description *self, ftl_handle_t *handle);
@@ -111,14 +111,14 @@ void posix_forget_watchers(struct epoll_entry **watchers);
 extern long (*posix_open_file)(const char *path, int flags);
 
 /*
- * The same: makes what a program that is being started gets of files, a handle that will have the
- * name FTL_INHERIT_FILES in its environment. `files` are those descriptions of kind POSIX_FILE that
- * it gets; each has the number of its place, from 1 on (<ftl/inherit.h>). `uses_files`: the program
- * may open others, and has a current directory. 0, or -errno; no handle when it needs none.
+ * file_share.c: makes what a program that is being started gets of files, a handle that will have
+ * the name FTL_INHERIT_FILES in its environment. `files` are those descriptions of kind POSIX_FILE
+ * that it gets; each has the number of its place, from 1 on (<ftl/inherit.h>). `uses_files`: the
+ * program may open others, and has a current directory. 0, or -errno; no handle when it needs none.
  */
 #define POSIX_FILE "file"
-extern long (*posix_share_files)(struct description *const *files, size_t count, bool uses_files,
-                                 ftl_handle_t *handle);
+long file_share_all(struct description *const *files, size_t count, bool uses_files,
+                    ftl_handle_t *handle);
 
 /* Descriptors 0 to 2 at the start, unless the starter gave others. */
 extern struct description console_input;

@@ -15,6 +15,11 @@
 #include "file_map.h"
 #include "posix.h"
 
+/* Programs that make calls which are about files have these; others have files as input and output.
+ */
+#pragma weak file_fcntl
+#pragma weak file_map
+
 /* What F_GETFL tells of. */
 #define FLAGS_KEPT                                                                                 \
     (O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | O_PATH | O_DIRECTORY | O_NOFOLLOW)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "file_map.h"
 #include "posix.h"
 
 #define COPY_SIZE 65536u
@@ -274,6 +275,13 @@ static long sys_copy_file_range(int from, off_t *from_offset, int to, off_t *to_
         return descriptor_is_open(from) && descriptor_is_open(to) ? -EINVAL : -EBADF;
     }
     return copy(&source, &target, size);
+}
+
+/* ---- The end ---- */
+
+void file_finish(void)
+{
+    file_map_finish();
 }
 
 /* ---- Dispatch ---- */

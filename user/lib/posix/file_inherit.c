@@ -1,23 +1,21 @@
 /*
  * Files that a program gets from its starter (<ftl/inherit.h>): one connection for all of them, in
  * which they are open already, and which is the program's own from then on if it has a root. Behind
- * them is the working directory.
+ * them is the working directory. Every program has this, so that its input and output can be files.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftl/environ.h>
 #include <ftl/inherit.h>
 #include <pthread.h>
-#include <stdlib.h>
 
 #include "file.h"
 #include "posix.h"
 
-#define FILES_MAX 64 /* of the call `share` */
+/* Programs that make calls which are about files have this. */
+#pragma weak file_set_working_directory
 
 static struct file_connection *inherited; /* NULL: none */
-
-/* ---- From the starter ---- */
 
 /* The highest number among those of the descriptors. */
 static uint32_t last_number(const struct ftl_environ *env)
@@ -35,7 +33,8 @@ static uint32_t last_number(const struct ftl_environ *env)
 static struct file *file_of_number(uint32_t number, int flags)
 {
     struct file_attributes attributes;
-    if (inherited == NULL || file_attributes_by_number(inherited, number, &attributes) != 0) {
+    if (inherited == NULL || file_set_working_directory == NULL ||
+        file_attributes_by_number(inherited, number, &attributes) != 0) {
         return NULL;
     }
     file_connection_hold(inherited);
@@ -51,7 +50,8 @@ static void receive_once(void)
         return;
     }
     inherited = file_connection_make(channel);
-    if (inherited == NULL || file_attributes_by_number(inherited, FILE_ROOT, &attributes) != 0) {
+    if (inherited == NULL || file_set_working_directory == NULL ||
+        file_attributes_by_number(inherited, FILE_ROOT, &attributes) != 0) {
         return;
     }
     file_connection_hold(inherited);
@@ -78,76 +78,4 @@ struct description *file_receive(ftl_handle_t handle, const struct ftl_inherit *
     }
     file->description.references = 0; /* as the table wants it */
     return &file->description;
-}
-
-/* ---- To a program that is being started ---- */
-
-/* The connection that all of it goes through: that of the files, or where others are opened. */
-static long choose_connection(struct description *const *files, size_t count, bool uses_files,
-                              struct file_connection **connection)
-{
-    if (uses_files || count == 0) {
-        return file_connection_get(connection);
-    }
-    *connection = file_of(files[0])->connection;
-    file_connection_hold(*connection);
-    return 0;
-}
-
-static uint32_t number_in(const struct file *file, const struct file_connection *connection)
-{
-    return file != NULL && file->connection == connection ? file->number : FTL_FILE_NO_FILE;
-}
-
-static long share_through(struct file_connection *connection, struct description *const *files,
-                          size_t count, bool uses_files, ftl_handle_t *handle)
-{
-    struct file_buffer buffer;
-    struct file_share_reply reply;
-    uint32_t numbers[FILES_MAX];
-    struct file_share_request request = {
-        .root = uses_files ? FILE_ROOT : FTL_FILE_NO_ROOT,
-        .files = numbers,
-        .files_count = (uint32_t)count,
-    };
-    struct file *directory = uses_files ? file_working_directory() : NULL;
-    for (size_t i = 0; i < count; i++) {
-        numbers[i] = number_in(file_of(files[i]), connection);
-    }
-    if (directory != NULL) {
-        numbers[request.files_count++] = number_in(directory, connection);
-    }
-    ftl_status_t status =
-        file_share(connection->channel, &request, &reply, &buffer, FTL_TIME_INFINITE);
-    if (directory != NULL) {
-        description_drop(&directory->description);
-    }
-    if (status == FTL_OK) {
-        *handle = ftl_ipc_take(&reply.client);
-    }
-    return file_connection_error(connection, status);
-}
-
-static long share(struct description *const *files, size_t count, bool uses_files,
-                  ftl_handle_t *handle)
-{
-    struct file_connection *connection;
-    if (count == 0 && !(uses_files && file_has_working_directory())) {
-        return 0; /* it finds the root by itself */
-    }
-    if (count >= FILES_MAX) {
-        return -EMFILE;
-    }
-    long error = choose_connection(files, count, uses_files, &connection);
-    if (error != 0) {
-        return error;
-    }
-    error = share_through(connection, files, count, uses_files, handle);
-    file_connection_drop(connection);
-    return error;
-}
-
-__attribute__((constructor)) static void provide_sharing(void)
-{
-    posix_share_files = share;
 }

@@ -17,8 +17,7 @@ static struct description *console_receive(ftl_handle_t handle, const struct ftl
     return (inherit->flags & O_ACCMODE) == O_RDONLY ? &console_input : &console_output;
 }
 
-/* Programs with files have these. */
-#pragma weak file_receive
+/* Programs that make calls which are about files have this. */
 #pragma weak file_device_receive
 
 /*
@@ -46,8 +45,7 @@ static void put(struct description *entries[POSIX_DESCRIPTORS_MAX], int fd,
 static struct description *receive(const struct ftl_inherit *inherit, ftl_handle_t handle)
 {
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (inherit->count != 0 && kinds[i].receive != NULL &&
-            strcmp(kinds[i].kind, inherit->kind) == 0) {
+        if (inherit->count != 0 && strcmp(kinds[i].kind, inherit->kind) == 0) {
             return kinds[i].receive(handle, inherit);
         }
     }

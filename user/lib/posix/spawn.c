@@ -153,11 +153,8 @@ static long offer_descriptors(struct offer *offer)
 static long offer_files(struct offer *offer, const struct ftl_app *app)
 {
     ftl_handle_t handle = FTL_HANDLE_INVALID;
-    if (posix_share_files == NULL) {
-        return 0;
-    }
-    long error = posix_share_files(offer->files, offer->file_count,
-                                   ftl_app_uses(app, FILE_PROTOCOL), &handle);
+    long error =
+        file_share_all(offer->files, offer->file_count, ftl_app_uses(app, FILE_PROTOCOL), &handle);
     if (error != 0 || handle == FTL_HANDLE_INVALID) {
         return error;
     }

@@ -8,11 +8,10 @@
 
 #include "descriptor.h"
 #include "file_call.h"
-#include "file_map.h"
 
 /* Programs that make calls which are about files have these. */
 #pragma weak __ftl_file_syscall
-#pragma weak file_map_finish
+#pragma weak file_finish
 
 long __ftl_syscall(long number, long a, long b, long c, long d, long e, long f);
 
@@ -80,8 +79,8 @@ long sys_openat(int base, const char *path, int flags, mode_t mode)
 
 static _Noreturn void sys_exit_group(int32_t status)
 {
-    if (file_map_finish != NULL) {
-        file_map_finish();
+    if (file_finish != NULL) {
+        file_finish();
     }
     ftl_process_exit(status);
 }

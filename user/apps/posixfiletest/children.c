@@ -59,6 +59,29 @@ static void run_child(const char *isolation, int in)
     CHECK_EQUAL(status, 0);
 }
 
+/* One that knows nothing of files writes to one. */
+static void run_other(void)
+{
+    char *const args[] = { "hello", NULL };
+    char line[64] = "";
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    int status = -1;
+    CHECK_EQUAL(posix_spawn_file_actions_init(&actions), 0);
+    CHECK_EQUAL(
+        posix_spawn_file_actions_addopen(&actions, 1, "said", O_WRONLY | O_CREAT | O_TRUNC, 0600),
+        0);
+    CHECK_EQUAL(posix_spawn(&pid, "hello", &actions, NULL, args, environ), 0);
+    CHECK_EQUAL(posix_spawn_file_actions_destroy(&actions), 0);
+    CHECK_EQUAL(waitpid(pid, &status, 0), pid);
+    CHECK_EQUAL(status, 0);
+    FILE *file = must_fopen("said", "r");
+    CHECK(fgets(line, sizeof(line), file) != NULL);
+    CHECK_TEXT(line, "Hello from FTL\n");
+    CHECK_EQUAL(fclose(file), 0);
+    CHECK_EQUAL(unlink("said"), 0);
+}
+
 void test_children(void)
 {
     CHECK_EQUAL(mkdir("children", 0700), 0);
@@ -71,6 +94,7 @@ void test_children(void)
     run_child("sandbox", in);
     CHECK_EQUAL(lseek(in, 0, SEEK_CUR), 7);
     check_file("out", "123 /children\n456 /children\n");
+    run_other();
     CHECK_EQUAL(close(in), 0);
     CHECK_EQUAL(unlink("in"), 0);
     CHECK_EQUAL(unlink("out"), 0);

@@ -33,8 +33,7 @@ static uint32_t last_number(const struct ftl_environ *env)
 static struct file *file_of_number(uint32_t number, int flags)
 {
     struct file_attributes attributes;
-    if (inherited == NULL || file_set_working_directory == NULL ||
-        file_attributes_by_number(inherited, number, &attributes) != 0) {
+    if (inherited == NULL || file_attributes_by_number(inherited, number, &attributes) != 0) {
         return NULL;
     }
     file_connection_hold(inherited);
@@ -56,9 +55,11 @@ static void receive_once(void)
     }
     file_connection_hold(inherited);
     file_connection_adopt(inherited);
-    struct file *directory = file_of_number(last_number(env) + 1, O_PATH | O_DIRECTORY);
-    if (directory != NULL) {
-        file_set_working_directory(directory);
+    if (file_set_working_directory != NULL) {
+        struct file *directory = file_of_number(last_number(env) + 1, O_PATH | O_DIRECTORY);
+        if (directory != NULL) {
+            file_set_working_directory(directory);
+        }
     }
 }
 

@@ -508,6 +508,190 @@ static void a_read_only_disk_is_never_written(void **state)
     test_disk_free(disk);
 }
 
+static void write_file(struct file_system *file_system, node_t node, uint64_t offset, uint64_t size)
+{
+    static char data[1 << 16];
+    memset(data, 'w', sizeof(data));
+    while (size > 0) {
+        size_t piece = size < sizeof(data) ? (size_t)size : sizeof(data), wanted = piece;
+        assert_int_equal(file_system->operations->write(file_system, node, offset, data, &piece),
+                         FTL_OK);
+        assert_int_equal(piece, wanted);
+        offset += piece;
+        size -= piece;
+    }
+}
+
+/* Longer than what one transaction cuts, whole and in many pieces. */
+static void large_files_come_and_go(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FLAVOURS; i++) {
+        struct test_disk *disk = test_disk_make(flavours[i], 40 * MIB, NULL);
+        struct file_system *file_system = mount(disk);
+        const struct file_system_operations *of = file_system->operations;
+        node_t root = of->root(file_system), node, other;
+        struct file_system_usage before, after;
+        uint64_t place;
+        of->usage(file_system, &before);
+        assert_int_equal(of->create(file_system, root, "large", 0600, &node), FTL_OK);
+        assert_int_equal(of->create(file_system, root, "pieces", 0600, &other), FTL_OK);
+        write_file(file_system, node, 0, 20 * MIB);
+        for (uint64_t at = 0; at < 600; at++) {
+            write_file(file_system, other, at * 20000, 1000);
+        }
+        assert_int_equal(of->sync(file_system), FTL_OK);
+        assert_int_equal(of->truncate(file_system, node, 3 * MIB + 5), FTL_OK);
+        place = 19990000 % (600 * 20000);
+        assert_int_equal(of->seek(file_system, other, true, &place), FTL_OK);
+        assert_int_equal(of->truncate(file_system, node, (uint64_t)15 * MIB), FTL_OK);
+        place = 4 * MIB;
+        assert_int_equal(of->seek(file_system, node, false, &place), FTL_ERR_OUT_OF_RANGE);
+        assert_int_equal(of->remove(file_system, root, "large", false), FTL_OK);
+        assert_int_equal(of->remove(file_system, root, "pieces", false), FTL_OK);
+        write_file(file_system, node, 0, 9 * MIB); /* it is still there */
+        of->release(file_system, node);
+        of->release(file_system, other);
+        of->usage(file_system, &after);
+        assert_int_equal(before.free_blocks, after.free_blocks);
+        assert_int_equal(before.free_files, after.free_files);
+        unmount(file_system);
+        test_disk_check(disk);
+        test_disk_free(disk);
+    }
+}
+
+static void what_was_removed_while_open_goes_at_the_next_mount(void **state)
+{
+    (void)state;
+    struct test_disk *disk = test_disk_make("-t ext4 -b 1024", 40 * MIB, NULL);
+    struct file_system *file_system = mount(disk);
+    const struct file_system_operations *of = file_system->operations;
+    node_t root = of->root(file_system), nodes[3];
+    struct file_system_usage before, after;
+    static const char *const names[] = { "one", "two", "three" };
+    of->usage(file_system, &before);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(of->create(file_system, root, names[i], 0600, &nodes[i]), FTL_OK);
+        write_file(file_system, nodes[i], 0, 3 * MIB);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(of->remove(file_system, root, names[i], false), FTL_OK);
+    }
+    of->release(file_system, nodes[1]); /* from the middle of the list */
+    assert_int_equal(of->sync(file_system), FTL_OK);
+    struct test_disk *crashed = test_disk_copy(disk);
+    of->release(file_system, nodes[0]);
+    of->release(file_system, nodes[2]);
+    unmount(file_system);
+    struct test_disk *repaired = test_disk_copy(crashed);
+    assert_in_range(test_disk_run(repaired, "e2fsck -p", true), 0, 1);
+    test_disk_check(repaired);
+    file_system = mount(crashed);
+    of->usage(file_system, &after);
+    assert_int_equal(before.free_blocks, after.free_blocks);
+    assert_int_equal(before.free_files, after.free_files);
+    unmount(file_system);
+    test_disk_check(crashed);
+    test_disk_free(repaired);
+    test_disk_free(crashed);
+    test_disk_free(disk);
+}
+
+/* Stops after some entries, and goes on behind them. */
+struct partial {
+    unsigned int entries, names;
+    uint64_t cursor;
+    unsigned char *seen;
+};
+
+static bool see(void *context, const char *name, node_t node, enum file_kind kind, uint64_t cursor)
+{
+    struct partial *partial = context;
+    (void)node;
+    (void)kind;
+    partial->cursor = cursor;
+    if (strncmp(name, "name", 4) == 0) {
+        partial->seen[strtoul(name + 4, NULL, 10)]++;
+        partial->names++;
+    }
+    return ++partial->entries < 100;
+}
+
+#define NAMES 3000
+
+/* Made by mke2fs and given a tree of hashes by e2fsck, or by us. */
+static void long_directories(struct test_disk *disk, bool is_made)
+{
+    static unsigned char seen[NAMES];
+    struct file_system *file_system = mount(disk);
+    const struct file_system_operations *of = file_system->operations;
+    node_t root = of->root(file_system), directory, node;
+    char name[20];
+    if (is_made) {
+        assert_int_equal(of->make_directory(file_system, root, "many", 0700), FTL_OK);
+    }
+    directory = look_up(file_system, root, "many");
+    for (unsigned int i = 0; i < NAMES; i++) {
+        snprintf(name, sizeof(name), "name%u", i);
+        if (is_made) {
+            assert_int_equal(of->create(file_system, directory, name, 0600, &node), FTL_OK);
+        } else {
+            node = look_up(file_system, directory, name);
+        }
+        of->release(file_system, node);
+    }
+    for (unsigned int i = 0; i < NAMES; i += 3) { /* leaves the tree as it is */
+        snprintf(name, sizeof(name), "name%u", i);
+        assert_int_equal(of->remove(file_system, directory, name, false), FTL_OK);
+    }
+    assert_int_equal(of->sync(file_system), FTL_OK);
+    struct test_disk *copy = test_disk_copy(disk);
+    assert_in_range(test_disk_run(copy, "e2fsck -p", true), 0, 1);
+    test_disk_check(copy);
+    test_disk_free(copy);
+    memset(seen, 0, sizeof(seen));
+    struct partial partial = { 0, 1, 0, seen };
+    for (unsigned int i = 0; partial.names > 0; i++) {
+        partial.entries = partial.names = 0;
+        assert_int_equal(of->list(file_system, directory, partial.cursor, see, &partial), FTL_OK);
+        snprintf(name, sizeof(name), "later%u", i);
+        assert_int_equal(of->create(file_system, directory, name, 0600, &node), FTL_OK);
+        of->release(file_system, node);
+    }
+    for (unsigned int i = 0; i < NAMES; i++) {
+        assert_int_equal(seen[i], i % 3 != 0);
+    }
+    of->release(file_system, directory);
+    unmount(file_system);
+    test_disk_check(disk);
+}
+
+static void directories_may_be_long(void **state)
+{
+    char folder[] = "/tmp/ext_folder.XXXXXX", command[300];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(command, sizeof(command),
+             "mkdir %s/many && cd %s/many && seq -f name%%g 0 %d | xargs touch", folder, folder,
+             NAMES - 1);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): the test's own */
+    for (size_t i = 0; i < FLAVOURS; i++) {
+        char options[100];
+        print_message("%s\n", flavours[i]);
+        snprintf(options, sizeof(options), "%s -N 5000", flavours[i]);
+        struct test_disk *disk = test_disk_make(options, 16 * MIB, NULL);
+        long_directories(disk, true);
+        test_disk_free(disk);
+        disk = test_disk_make(options, 16 * MIB, folder);
+        assert_in_range(test_disk_run(disk, "e2fsck -fyD", true), 0, 1);
+        long_directories(disk, false);
+        test_disk_free(disk);
+    }
+    snprintf(command, sizeof(command), "rm -r %s", folder);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): the test's own */
+}
+
 static void formats_small_disks(void **state)
 {
     static const size_t sizes[] = { MIB, 4 * MIB, 16 * MIB, 160 * MIB };
@@ -533,6 +717,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_full_disk_is_an_error_and_stays_sound),
         cmocka_unit_test(device_errors_are_errors),
         cmocka_unit_test(a_read_only_disk_is_never_written),
+        cmocka_unit_test(large_files_come_and_go),
+        cmocka_unit_test(what_was_removed_while_open_goes_at_the_next_mount),
+        cmocka_unit_test(directories_may_be_long),
         cmocka_unit_test(formats_small_disks),
     };
     if (argc > 1) {

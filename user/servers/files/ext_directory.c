@@ -14,6 +14,7 @@
 #include "ext.h"
 
 #define ENTRY_HEADER 8 /* inode, length, length of the name, kind */
+#define LONG_BLOCK   65536
 /* Entries begin at multiples of 4: so places are counted. 0 is none, since there is "." */
 #define PLACE_SHIFT     2
 #define NO_PLACE        0u
@@ -31,6 +32,7 @@ struct directory_index {
     size_t names;      /* without "." and ".." */
     uint16_t *rooms;   /* of each block, the largest room for an entry */
     uint32_t blocks, first_room;
+    uint32_t noted_block, noted_offset; /* where the largest room of the last block noted is */
 };
 
 static uint32_t hash_of(const char *name, size_t length)
@@ -47,10 +49,13 @@ static uint32_t entry_size(size_t name_length)
     return (uint32_t)(ENTRY_HEADER + name_length + 3) & ~3u;
 }
 
+/* Only lengths in blocks of 64 KiB are written otherwise. */
 static uint32_t length_of(const struct ext *ext, const struct ext2_dir_entry *entry)
 {
-    unsigned int length;
-    ext2fs_get_rec_len(ext->fs, (struct ext2_dir_entry *)entry, &length);
+    unsigned int length = entry->rec_len;
+    if (ext->cache.block_size >= LONG_BLOCK) {
+        ext2fs_get_rec_len(ext->fs, (struct ext2_dir_entry *)entry, &length);
+    }
     return length;
 }
 
@@ -113,8 +118,11 @@ static void changed(struct ext *ext, struct node *directory, struct block *block
 typedef ftl_status_t (*entry_function_t)(struct ext *ext, struct block *block, uint32_t offset,
                                          void *context);
 
-static ftl_status_t for_each(struct ext *ext, struct block *block, entry_function_t function,
-                             void *context)
+/* Inline, so that what it calls is, too. */
+static inline __attribute__((always_inline)) ftl_status_t for_each(struct ext *ext,
+                                                                   struct block *block,
+                                                                   entry_function_t function,
+                                                                   void *context)
 {
     for (uint32_t offset = 0; offset < ext->cache.block_size;) {
         if (!entry_is_sound(ext, block, offset)) {
@@ -224,22 +232,31 @@ static uint32_t room_in(const struct ext *ext, const struct ext2_dir_entry *entr
     return entry->inode == 0 ? length : length - entry_size((size_t)ext2fs_dirent_name_len(entry));
 }
 
+struct largest {
+    uint32_t room, offset;
+};
+
 static ftl_status_t largest_room(struct ext *ext, struct block *block, uint32_t offset,
                                  void *context)
 {
-    uint32_t *largest = context;
+    struct largest *largest = context;
     uint32_t room = offset < block_end(ext) ? room_in(ext, entry_at(block, offset)) : 0;
-    *largest = room > *largest ? room : *largest;
+    if (room > largest->room) {
+        *largest = (struct largest){ room, offset };
+    }
     return FTL_OK;
 }
 
+/* After each change of a block. */
 static void note_room(struct ext *ext, struct directory_index *index, uint32_t logical,
                       struct block *block)
 {
-    uint32_t largest = 0;
+    struct largest largest = { 0, 0 };
     (void)for_each(ext, block, largest_room, &largest);
-    index->rooms[logical] = (uint16_t)(largest > UINT16_MAX ? UINT16_MAX : largest);
-    if (largest >= ENTRY_HEADER && logical < index->first_room) {
+    index->rooms[logical] = (uint16_t)(largest.room > UINT16_MAX ? UINT16_MAX : largest.room);
+    index->noted_block = logical;
+    index->noted_offset = largest.offset;
+    if (largest.room >= ENTRY_HEADER && logical < index->first_room) {
         index->first_room = logical;
     }
 }
@@ -499,21 +516,6 @@ ftl_status_t directory_make(struct ext *ext, struct node *directory, uint32_t pa
     return status;
 }
 
-/* The first entry with room for another of a size. */
-struct search {
-    uint32_t size, offset;
-};
-
-static ftl_status_t find_room(struct ext *ext, struct block *block, uint32_t offset, void *context)
-{
-    struct search *search = context;
-    if (offset < block_end(ext) && room_in(ext, entry_at(block, offset)) >= search->size) {
-        search->offset = offset;
-        return FTL_ERR_EXISTS; /* no more */
-    }
-    return FTL_OK;
-}
-
 /* The levels of the tree on the disk, whose blocks look empty, become empty. */
 static ftl_status_t clear_tree_block(struct ext *ext, struct node *directory, uint32_t logical,
                                      unsigned int levels)
@@ -581,6 +583,9 @@ static ftl_status_t find_block(struct ext *ext, struct node *directory, uint32_t
 {
     struct directory_index *index = directory->index;
     bool is_first = true;
+    if (index->first_room > index->blocks) {
+        index->first_room = index->blocks;
+    }
     for (*logical = index->first_room; *logical < index->blocks; ++*logical) {
         if (index->rooms[*logical] >= size) {
             return get_block(ext, directory, *logical, block);
@@ -592,13 +597,10 @@ static ftl_status_t find_block(struct ext *ext, struct node *directory, uint32_t
             is_first = false;
         }
     }
-    ftl_status_t status = set_blocks(index, index->blocks + 1);
-    *logical = index->blocks - 1;
+    ftl_status_t status = set_blocks(index, *logical + 1);
     if (status == FTL_OK) {
         status = append_block(ext, directory, *logical, block);
-    }
-    if (status != FTL_OK) {
-        index->blocks = *logical;
+        index->blocks = status == FTL_OK ? *logical + 1 : *logical;
     }
     return status;
 }
@@ -607,35 +609,37 @@ ftl_status_t directory_add(struct ext *ext, struct node *directory, const char *
                            const struct node *node)
 {
     size_t name_length = strlen(name);
-    struct search search = { .size = entry_size(name_length) };
+    uint32_t size = entry_size(name_length), logical;
     struct block *block;
-    uint32_t logical;
     ftl_status_t status = build_index(ext, directory);
     if (status == FTL_OK && has_tree(directory)) {
         status = clear_tree(ext, directory);
     }
-    status = status == FTL_OK ? find_block(ext, directory, search.size, &logical, &block) : status;
+    status = status == FTL_OK ? find_block(ext, directory, size, &logical, &block) : status;
     if (status != FTL_OK) {
         return status;
     }
     struct directory_index *index = directory->index;
-    if (for_each(ext, block, find_room, &search) != FTL_ERR_EXISTS) {
+    if (index->noted_block != logical) {
+        note_room(ext, index, logical, block);
+    }
+    uint32_t offset = index->noted_offset;
+    struct ext2_dir_entry *entry = entry_at(block, offset);
+    if (!entry_is_sound(ext, block, offset) || room_in(ext, entry) < size) {
         return FTL_ERR_BAD_FORMAT;
     }
-    struct ext2_dir_entry *entry = entry_at(block, search.offset);
     uint32_t length = length_of(ext, entry), used = length - room_in(ext, entry);
-    status = add_slot(ext, index, hash_of(name, name_length),
-                      place_of(ext, logical, search.offset + used));
+    status =
+        add_slot(ext, index, hash_of(name, name_length), place_of(ext, logical, offset + used));
     if (status != FTL_OK) {
         return status;
     }
     if (used > 0) {
         set_length(ext, entry, used);
     }
-    write_entry(ext, entry_at(block, search.offset + used), length - used, name, name_length,
-                node->number, type_of(ext, node));
+    write_entry(ext, entry_at(block, offset + used), length - used, name, name_length, node->number,
+                type_of(ext, node));
     changed(ext, directory, block);
-    index->rooms[logical] = 0;
     note_room(ext, index, logical, block);
     node_touch(ext, directory, TIME_MODIFIED | TIME_CHANGED);
     return FTL_OK;

@@ -347,8 +347,25 @@ static void enqueue(struct channel *receiver, struct message *message, bool in_f
 
 /*
  * Sending and calling. An operation holds a reference to its channel's pair, so that its memory
- * stays, and owns its message.
+ * stays, and owns its message. It lies from the beginning where it is when the thread waits, and is
+ * the current thread's alone until then: others change it while it is in a list or a lane.
  */
+
+/* One of the current thread's. How to receive is filled in by who does, as is the rest. */
+static struct channel_wait *operation_new(struct channel *channel, nsec_t deadline)
+{
+    struct channel_wait *operation = &thread_current()->wait.channel;
+    operation->channel = channel;
+    operation->message = NULL;
+    operation->is_call = false;
+    operation->receiving = false;
+    operation->words = false;
+    operation->granted = false;
+    operation->transaction = 0;
+    operation->address = 0;
+    operation->deadline = deadline;
+    return operation;
+}
 
 static void operation_begin(const struct channel_wait *operation)
 {
@@ -392,12 +409,13 @@ void channel_wait_cleanup(struct thread *thread)
 }
 
 /* Registers the current thread, with the lock held; the caller then releases it and commits. */
-static void wait_in(struct list *waiters, const struct channel_wait *operation,
+static void wait_in(struct list *waiters, struct channel_wait *operation,
                     struct call_result (*resume)(struct thread *thread))
 {
-    struct channel_wait *wait = &thread_wait_begin(resume, channel_wait_cleanup)->channel;
-    *wait = *operation;
-    list_push_back(waiters, &wait->link);
+    struct wait *wait = thread_wait_begin(resume, channel_wait_cleanup);
+    ASSERT(operation == &wait->channel);
+    (void)wait;
+    list_push_back(waiters, &operation->link);
 }
 
 /* What a wait without success ends with. */
@@ -471,12 +489,12 @@ static struct call_result give_reply(struct channel_wait *call, bool timed_out)
 
 struct call_result channel_resume_call(struct thread *thread)
 {
-    struct channel_wait call = thread->wait.channel;
-    if (call.channel == NULL) {
+    struct channel_wait *call = &thread->wait.channel;
+    if (call->channel == NULL) {
         return call_status(FTL_ERR_CANCELLED); /* killed since: nobody sees it */
     }
-    struct call_result result = give_reply(&call, thread->wait.timed_out);
-    operation_end(&call);
+    struct call_result result = give_reply(call, thread->wait.timed_out);
+    operation_end(call);
     return result;
 }
 
@@ -608,11 +626,9 @@ static struct call_result send(struct channel_wait *operation, bool timed_out)
 
 static struct call_result send_resume(struct thread *thread)
 {
-    struct channel_wait operation = thread->wait.channel;
-    if (operation.channel == NULL) {
-        return call_status(FTL_ERR_CANCELLED);
-    }
-    return send(&operation, thread->wait.timed_out);
+    struct channel_wait *operation = &thread->wait.channel;
+    return operation->channel == NULL ? call_status(FTL_ERR_CANCELLED)
+                                      : send(operation, thread->wait.timed_out);
 }
 
 /* An end is not sent through its own channel. */
@@ -640,56 +656,50 @@ static ftl_status_t make_for(struct channel *channel, vaddr_t address, struct me
 
 struct call_result sys_channel_send(struct channel *channel, vaddr_t message, nsec_t deadline)
 {
-    struct channel_wait operation = { .channel = channel, .deadline = deadline };
-    ftl_status_t status = make_for(channel, message, &operation.message);
+    struct channel_wait *operation = operation_new(channel, deadline);
+    ftl_status_t status = make_for(channel, message, &operation->message);
     if (status != FTL_OK) {
         return call_status(status);
     }
-    operation_begin(&operation);
-    return send(&operation, false);
+    operation_begin(operation);
+    return send(operation, false);
 }
 
 struct call_result sys_channel_call(struct channel *channel, vaddr_t request, vaddr_t reply,
                                     nsec_t deadline)
 {
-    struct channel_wait operation = {
-        .channel = channel,
-        .is_call = true,
-        .address = reply,
-        .deadline = deadline,
-    };
+    struct channel_wait *operation = operation_new(channel, deadline);
+    operation->is_call = true;
+    operation->address = reply;
     if (deadline == 0) {
         return call_status(FTL_ERR_INVALID_ARGUMENT);
     }
-    ftl_status_t status = copy_in(&operation.how, reply, sizeof(operation.how));
+    ftl_status_t status = copy_in(&operation->how, reply, sizeof(operation->how));
     if (status == FTL_OK) {
-        status = make_for(channel, request, &operation.message);
+        status = make_for(channel, request, &operation->message);
     }
     if (status != FTL_OK) {
         return call_status(status);
     }
-    operation_begin(&operation);
-    return send(&operation, false);
+    operation_begin(operation);
+    return send(operation, false);
 }
 
 struct call_result sys_channel_call_words(struct channel *channel, uint64_t tag, vaddr_t reply)
 {
-    struct channel_wait operation = {
-        .channel = channel,
-        .is_call = true,
-        .words = true,
-        .address = reply,
-        .deadline = FTL_TIME_INFINITE,
-    };
+    struct channel_wait *operation = operation_new(channel, FTL_TIME_INFINITE);
+    operation->is_call = true;
+    operation->words = true;
+    operation->address = reply;
     if (tag > FTL_WORDS_SIZE) {
         return call_status(FTL_ERR_INVALID_ARGUMENT);
     }
-    ftl_status_t status = message_make_of_words(tag, &operation.message);
+    ftl_status_t status = message_make_of_words(tag, &operation->message);
     if (status != FTL_OK) {
         return call_status(status);
     }
-    operation_begin(&operation);
-    return send(&operation, false);
+    operation_begin(operation);
+    return send(operation, false);
 }
 
 /* The thread that waits for the reply to this call; NULL: none, any more. The lock is held. */
@@ -838,9 +848,11 @@ static struct call_result receive(struct channel_wait *operation, bool timed_out
     struct channel *channel = operation->channel;
     struct message *message = NULL;
     struct message first; /* a copy, for its sizes, when it does not fit */
+    struct channel_pair *pair = channel->pair;
+    nsec_t deadline = operation->deadline;
     bool stopped = false;
     bool in_lane = false;
-    spin_lock(&channel->pair->lock);
+    spin_lock(&pair->lock);
     struct thread *former = note_receiver(channel);
     bool empty = list_empty(&channel->queue);
     ftl_status_t status = empty || channel->closed ? check_open(channel) : FTL_OK;
@@ -849,8 +861,8 @@ static struct call_result receive(struct channel_wait *operation, bool timed_out
         if (message == NULL) {
             first = *LIST_ENTRY(channel->queue.next, struct message, link);
         }
-    } else if (status == FTL_OK && (timed_out || operation->deadline == 0)) {
-        status = time_is_up(operation->deadline);
+    } else if (status == FTL_OK && (timed_out || deadline == 0)) {
+        status = time_is_up(deadline);
     } else if (status == FTL_OK) {
         in_lane = operation->words && channel->queued == 0 && lane_wait(channel);
         if (!in_lane) {
@@ -858,15 +870,15 @@ static struct call_result receive(struct channel_wait *operation, bool timed_out
         }
         stopped = true;
     }
-    spin_unlock(&channel->pair->lock);
+    spin_unlock(&pair->lock);
     if (unlikely(former != NULL)) {
         object_put(&former->object);
     }
     if (in_lane) {
-        operation_end(operation); /* the thread's port keeps the channel */
+        channel_pair_put(pair); /* the thread's port keeps it; the operation is others' by now */
     }
     if (stopped) {
-        return thread_wait_commit(operation->deadline);
+        return thread_wait_commit(deadline);
     }
     struct call_result result = call_status(status);
     if (message != NULL) {
@@ -891,30 +903,24 @@ static struct call_result receive_first(struct channel_wait *operation)
 
 struct call_result channel_resume_receive(struct thread *thread)
 {
-    struct channel_wait operation = thread->wait.channel;
-    if (operation.channel == NULL) {
+    struct channel_wait *operation = &thread->wait.channel;
+    if (operation->channel == NULL) {
         return call_status(FTL_ERR_CANCELLED);
     }
-    ftl_status_t status = FTL_OK;
-    if (operation.words) {
-        status = find_room(&operation);
-    }
+    ftl_status_t status = operation->words ? find_room(operation) : FTL_OK;
     if (status != FTL_OK) {
-        operation_end(&operation);
+        operation_end(operation);
         return call_status(status);
     }
-    return receive(&operation, thread->wait.timed_out);
+    return receive(operation, thread->wait.timed_out);
 }
 
 struct call_result sys_channel_recv(struct channel *channel, vaddr_t message, nsec_t deadline)
 {
-    struct channel_wait operation = {
-        .channel = channel,
-        .receiving = true,
-        .address = message,
-        .deadline = deadline,
-    };
-    return receive_first(&operation);
+    struct channel_wait *operation = operation_new(channel, deadline);
+    operation->receiving = true;
+    operation->address = message;
+    return receive_first(operation);
 }
 
 /* Whether a server goes on to receive: a caller that has given up meanwhile is no error of its. */
@@ -944,15 +950,15 @@ static ftl_status_t reply_words(struct channel *channel, uint64_t transaction, s
 
 struct call_result sys_channel_serve_words(struct channel *channel, uint64_t tag, vaddr_t message)
 {
-    struct channel_wait operation = {
-        .channel = channel,
-        .receiving = true,
-        .words = true,
-        .address = message,
-        .deadline = FTL_TIME_INFINITE,
-    };
     uint64_t transaction = tag >> FTL_WORDS_TAG_SHIFT;
     ftl_status_t status =
         transaction == 0 ? FTL_OK : reply_words(channel, transaction, tag & FTL_WORDS_SIZE_MASK);
-    return goes_on_after(status) ? receive_first(&operation) : call_status(status);
+    if (!goes_on_after(status)) {
+        return call_status(status);
+    }
+    struct channel_wait *operation = operation_new(channel, FTL_TIME_INFINITE);
+    operation->receiving = true;
+    operation->words = true;
+    operation->address = message;
+    return receive_first(operation);
 }

@@ -48,6 +48,15 @@ static void wake_first(struct list *waiters)
     }
 }
 
+/* The same for the current thread's call, which waits for what that one does. */
+static void wake_first_and_hand_over(struct list *waiters)
+{
+    struct list *node = list_pop_front(waiters);
+    if (node != NULL) {
+        thread_notify_and_hand_over(CONTAINER_OF(node, struct thread, wait.channel.link));
+    }
+}
+
 static void wake_all(struct list *waiters)
 {
     while (!list_empty(waiters)) {
@@ -328,7 +337,8 @@ static void nesting_end(struct walk *walk, bool has_ends)
     }
 }
 
-/* Puts a message into a queue where room was taken for it. The lock is held. */
+/* Puts a message into a queue where room was taken for it, for a receiver to be woken. The lock is
+ * held. */
 static void enqueue(struct channel *receiver, struct message *message, bool in_front)
 {
     lane_clear(receiver->peer);
@@ -342,7 +352,6 @@ static void enqueue(struct channel *receiver, struct message *message, bool in_f
         !list_empty(&receiver->object.observers)) {
         object_signal(&receiver->object, 0, FTL_SIGNAL_READABLE);
     }
-    wake_first(&receiver->receivers);
 }
 
 /*
@@ -542,6 +551,11 @@ static ftl_status_t queue_message(struct channel_wait *operation, bool *stopped)
     trace_message(operation->is_call ? FTL_TRACE_CALL : FTL_TRACE_SEND, channel, message,
                   message->transaction);
     enqueue(channel->peer, message, false);
+    if (operation->is_call) {
+        wake_first_and_hand_over(&channel->peer->receivers);
+    } else {
+        wake_first(&channel->peer->receivers);
+    }
     update_writable(channel);
     return FTL_OK;
 }
@@ -718,9 +732,12 @@ static struct thread *caller_of(const struct channel *caller_end, uint64_t trans
     return NULL;
 }
 
-/* Hands the message to the caller that waits for it. The lock is held. */
+/*
+ * Hands the message to the caller that waits for it, and the hart too if the current thread is
+ * about to stop. The lock is held.
+ */
 static ftl_status_t answer(struct channel *caller_end, uint64_t transaction,
-                           struct message *message)
+                           struct message *message, bool stops)
 {
     struct thread *caller = caller_of(caller_end, transaction);
     if (caller == NULL) {
@@ -732,20 +749,25 @@ static ftl_status_t answer(struct channel *caller_end, uint64_t transaction,
         caller->wait.channel.message = message;
         trace_message(FTL_TRACE_REPLY, caller_end->peer, message, transaction);
         thread_return_priority(caller);
-        thread_notify(caller);
+        if (stops) {
+            thread_notify_and_hand_over(caller);
+        } else {
+            thread_notify(caller);
+        }
     }
     return status;
 }
 
-/* Answers the call; the message is used up. */
+/* Answers the call; the message is used up. `goes_on`: to receive from here, and to wait for it. */
 static ftl_status_t reply_with(struct channel *channel, uint64_t transaction,
-                               struct message *message)
+                               struct message *message, bool goes_on)
 {
     spin_lock(&channel->pair->lock);
     ftl_status_t status = check_open(channel);
     if (status == FTL_OK) {
         lane_clear(channel->peer);
-        status = answer(channel->peer, transaction, message);
+        bool stops = goes_on && list_empty(&channel->queue);
+        status = answer(channel->peer, transaction, message, stops);
     }
     spin_unlock(&channel->pair->lock);
     if (status != FTL_OK) {
@@ -754,16 +776,17 @@ static ftl_status_t reply_with(struct channel *channel, uint64_t transaction,
     return status;
 }
 
-static ftl_status_t reply(struct channel *channel, uint64_t transaction, vaddr_t address)
+static ftl_status_t reply(struct channel *channel, uint64_t transaction, vaddr_t address,
+                          bool goes_on)
 {
     struct message *message;
     ftl_status_t status = make_for(channel, address, &message);
-    return status == FTL_OK ? reply_with(channel, transaction, message) : status;
+    return status == FTL_OK ? reply_with(channel, transaction, message, goes_on) : status;
 }
 
 struct call_result sys_channel_reply(struct channel *channel, uint64_t transaction, vaddr_t address)
 {
-    return call_status(reply(channel, transaction, address));
+    return call_status(reply(channel, transaction, address, false));
 }
 
 /* Receiving. */
@@ -783,6 +806,7 @@ static void put_back(struct channel *channel, struct message *message)
     }
     if (queued) {
         enqueue(channel, message, true);
+        wake_first(&channel->receivers);
     } else {
         give_room(channel, message->size);
     }
@@ -933,7 +957,8 @@ struct call_result sys_channel_reply_and_recv(struct channel *channel, uint64_t 
                                               vaddr_t reply_address, vaddr_t message,
                                               nsec_t deadline)
 {
-    ftl_status_t status = transaction == 0 ? FTL_OK : reply(channel, transaction, reply_address);
+    ftl_status_t status =
+        transaction == 0 ? FTL_OK : reply(channel, transaction, reply_address, deadline != 0);
     return goes_on_after(status) ? sys_channel_recv(channel, message, deadline)
                                  : call_status(status);
 }
@@ -945,7 +970,7 @@ static ftl_status_t reply_words(struct channel *channel, uint64_t transaction, s
         return FTL_ERR_INVALID_ARGUMENT;
     }
     ftl_status_t status = message_make_of_words(size, &message);
-    return status == FTL_OK ? reply_with(channel, transaction, message) : status;
+    return status == FTL_OK ? reply_with(channel, transaction, message, true) : status;
 }
 
 struct call_result sys_channel_serve_words(struct channel *channel, uint64_t tag, vaddr_t message)

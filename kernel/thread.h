@@ -310,9 +310,6 @@ static inline bool thread_take_completed(struct thread *thread, struct call_resu
  * will run, and what they would have undone is the caller's to undo. If not (the thread has not
  * quite stopped yet, has a deadline, or was woken by something else meanwhile), both will run, and
  * must find what there is to return in thread->wait: put it there before.
- *
- * thread_complete_and_hand_over() is for calls that will stop the current thread for sure, or
- * nearly: the other goes on in its place, see sched_hand_over().
  */
 static inline bool thread_complete(struct thread *thread, struct call_result result)
 {
@@ -324,14 +321,15 @@ static inline bool thread_complete(struct thread *thread, struct call_result res
     return completed;
 }
 
-static inline bool thread_complete_and_hand_over(struct thread *thread, struct call_result result)
+/*
+ * thread_notify() for calls that will stop the current thread for sure, or nearly: the other goes
+ * on in its place, see sched_hand_over().
+ */
+static inline void thread_notify_and_hand_over(struct thread *thread)
 {
-    bool taken;
-    bool completed = thread_take_completed(thread, result, &taken);
-    if (taken) {
+    if (thread_take_stopped(thread)) {
         sched_hand_over(thread);
     }
-    return completed;
 }
 
 /* Goes on with what a thread was stopped in. Called by the scheduler with the thread current. */

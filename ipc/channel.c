@@ -19,6 +19,7 @@
 #include "ipc/message.h"
 #include "ipc/trace.h"
 #include "kernel/assert.h"
+#include "kernel/hart.h"
 #include "kernel/process.h"
 #include "kernel/thread.h"
 #include "mm/slab.h"
@@ -548,6 +549,7 @@ static ftl_status_t queue_message(struct channel_wait *operation, bool *stopped)
         lend_to_receiver(channel->peer);
         *stopped = true;
     }
+    hart_self()->messages++;
     trace_message(operation->is_call ? FTL_TRACE_CALL : FTL_TRACE_SEND, channel, message,
                   message->transaction);
     enqueue(channel->peer, message, false);

@@ -118,6 +118,7 @@ struct fastpath_result fastpath_channel_call_words(uint64_t handle, uint64_t tag
     }
     lane->caller = caller;
     lane->tag += LANE_TAG_STEP;
+    hart->messages++;
     return change_threads(hart, lane, server, lane->tag | tag, plain);
 
 unlock:

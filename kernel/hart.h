@@ -19,6 +19,7 @@ struct hart {
     struct thread *current;
     struct thread *handed;     /* see sched_hand_over(); NULL: none */
     struct thread *killed;     /* stopped by the fast path, to be queued again; NULL: none */
+    uint64_t messages;         /* sent from it; a call and its reply are one; read by all */
     uint64_t bit;              /* 1 << arch.index; fixed */
     bool online;               /* read by all */
     uint32_t ipi;              /* IPI_ bits, set by other harts, atomic */

@@ -114,6 +114,7 @@ struct call_result sys_system_hart_info(struct system *system, vaddr_t address)
         .idle_time = hart_idle_time(hart, time_now()),
         .switches = __atomic_load_n(&hart->switches, __ATOMIC_RELAXED),
         .steals = __atomic_load_n(&hart->steals, __ATOMIC_RELAXED),
+        .messages = __atomic_load_n(&hart->messages, __ATOMIC_RELAXED),
     };
     return call_status(copy_out(address, &info, sizeof(info)));
 }

@@ -38,6 +38,7 @@ _Static_assert(offsetof(struct arch_hart, place) == HART_PLACE, "offsets.h");
 _Static_assert(offsetof(struct arch_hart, vmspace) == HART_VMSPACE, "offsets.h");
 _Static_assert(offsetof(struct hart, current) == HART_CURRENT, "offsets.h");
 _Static_assert(offsetof(struct hart, killed) == HART_KILLED, "offsets.h");
+_Static_assert(offsetof(struct hart, messages) == HART_MESSAGES, "offsets.h");
 _Static_assert(offsetof(struct thread, context) == THREAD_CONTEXT, "offsets.h");
 _Static_assert(offsetof(struct thread, stop_word) == THREAD_STOP_WORD, "offsets.h");
 _Static_assert(offsetof(struct thread, kill) == THREAD_KILL, "offsets.h");

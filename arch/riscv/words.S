@@ -3,7 +3,7 @@
  *
  * What the thread has goes to its context, but for the message registers, a2 to a6 and t3 to t5: those are left alone
  * until they are the other thread's. Then all is tried that is told in ipc/fastpath.c, for threads that do not differ
- * but in their registers; where anything is otherwise it is left to that file (not_plain), with nothing done.
+ * but in their registers; where anything is otherwise it is left to that file (not_plain_...), with nothing done.
  *
  * Of a sandbox, gp, tp and s11 are always what the kernel set, and s9 and s10 mean nothing outside of a guard; it
  * returns to the address in ra, and its context's sstatus is the one with which it was resumed last.
@@ -19,38 +19,38 @@
 
 /*
  * In: t0 = context, a0 = handle, a1 = tag, and what the thread has is stored. Out: a0 = the other thread's context,
- * a1 = its tag, s6 = it, s0 = the former, s2 = the lane, locked, s5 = STATE_ARMED. Any other way: to not_plain.
+ * a1 = its tag, s6 = it, s0 = the former, s2 = the lane, locked, s5 = STATE_ARMED. Any other way: to not_plain_\call.
  */
-.macro lock_lane slot, lane
+.macro lock_lane slot, lane, call
     addi    s0, t0, -THREAD_CONTEXT
     ld      s1, \slot(s0)
     ld      s2, \lane(s0)
     ld      s3, SLOT_VALUE(s1)
     li      s4, FTL_WORDS_SIZE
-    bne     s3, a0, not_plain
-    bltu    s4, s8, not_plain           /* the size */
+    bne     s3, a0, not_plain_\call
+    bltu    s4, s8, not_plain_\call     /* the size */
     li      s5, STATE_ARMED             /* any value but 0 locks */
     amoswap.w.aq s3, s5, (s2)
-    bnez    s3, not_plain
+    bnez    s3, not_plain_\call
 .endm
 
-.macro check_place
+.macro check_place call
     ld      s3, THREAD_PLACE(s6)
     ld      s4, HART_PLACE(tp)
     addi    s7, s6, THREAD_WAIT_STATE
-    bne     s3, s4, unlock_not_plain
+    bne     s3, s4, unlock_not_plain_\call
 .endm
 
 .macro call_server
     mv      s8, a1
-    lock_lane THREAD_CALLS_SLOT, THREAD_CALLS_LANE
+    lock_lane THREAD_CALLS_SLOT, THREAD_CALLS_LANE, call
     ld      s6, LANE_SERVER(s2)
     ld      s3, LANE_CALLER(s2)
-    beqz    s6, unlock_not_plain
-    bnez    s3, unlock_not_plain
-    check_place
+    beqz    s6, unlock_not_plain_call
+    bnez    s3, unlock_not_plain_call
+    check_place call
 1:  lr.w.aqrl s3, (s7)                  /* claims it, if it is stopped */
-    bne     s3, s5, unlock_not_plain
+    bne     s3, s5, unlock_not_plain_call
     sc.w.rl s3, zero, (s7)
     bnez    s3, 1b
     ld      s3, LANE_TAG(s2)
@@ -58,19 +58,22 @@
     addi    s3, s3, 1 << FTL_WORDS_TAG_SHIFT
     or      a1, a1, s3
     sd      s3, LANE_TAG(s2)
+    ld      s4, HART_MESSAGES(tp)
+    addi    s4, s4, 1
+    sd      s4, HART_MESSAGES(tp)
 .endm
 
 .macro reply_to_caller
     andi    s8, a1, FTL_WORDS_SIZE_MASK
-    lock_lane THREAD_SERVES_SLOT, THREAD_SERVES_LANE
+    lock_lane THREAD_SERVES_SLOT, THREAD_SERVES_LANE, serve
     ld      s6, LANE_CALLER(s2)
     ld      s3, LANE_TAG(s2)
     sub     s4, a1, s8
-    beqz    s6, unlock_not_plain
-    bne     s3, s4, unlock_not_plain
-    check_place
+    beqz    s6, unlock_not_plain_serve
+    bne     s3, s4, unlock_not_plain_serve
+    check_place serve
     amoswap.w.aqrl s3, zero, (s7)       /* claims it; who waits for a reply in a lane is stopped, or woken already */
-    bne     s3, s5, unlock_not_plain
+    bne     s3, s5, unlock_not_plain_serve
     sd      zero, LANE_CALLER(s2)
     sd      s0, LANE_SERVER(s2)
     mv      a1, s8
@@ -89,10 +92,9 @@
 .endm
 
 /* From the gate, to the entries behind its first. See gate_entry. */
-.macro enter_from_sandbox index
+.macro enter_from_sandbox
     csrci   sstatus, SSTATUS_SIE
     csrrw   tp, sscratch, tp
-    li      a7, \index
     ld      t0, HART_CONTEXT(tp)
     csrw    sscratch, zero
     sd      ra, CONTEXT_PC(t0)
@@ -107,8 +109,8 @@
     bne     s3, s4, other_tables
 .endm
 
-.macro words_from_sandbox index, change
-    enter_from_sandbox \index
+.macro words_from_sandbox change
+    enter_from_sandbox
     \change
     change_threads
     ld      s3, THREAD_TABLES(s6)
@@ -119,12 +121,12 @@
     .balign 4
     .global gate_call_words
 gate_call_words:
-    words_from_sandbox 0, call_server
+    words_from_sandbox call_server
 
     .balign 4
     .global gate_serve_words
 gate_serve_words:
-    enter_from_sandbox 1
+    enter_from_sandbox
     reply_to_caller
     change_threads
     ld      s3, THREAD_TABLES(s6)
@@ -149,7 +151,6 @@ leave_to_sandbox:                       /* s11 is as it is in all of them */
 words_from_user:
     each_kept sd, t0
     sd      t6, CONTEXT_T6(t0)
-    mv      a7, t1
     bnez    t1, 2f
     call_server
     j       3f
@@ -202,9 +203,16 @@ unfinished:
     call    fastpath_finish
     j       context_resume
 
-/* a7 = index, a0 = handle, a1 = tag, message registers; all the rest is stored. */
-unlock_not_plain:
+/* a0 = handle, a1 = tag, message registers; all the rest is stored. */
+unlock_not_plain_call:
     amoswap.w.rl zero, zero, (s2)
+not_plain_call:
+    li      a7, 0                       /* the index */
+    j       not_plain
+unlock_not_plain_serve:
+    amoswap.w.rl zero, zero, (s2)
+not_plain_serve:
+    li      a7, 1
 not_plain:
     ld      sp, HART_STACK_TOP(tp)
     lla     s1, words_calls

@@ -14,8 +14,9 @@
 #define HART_PLACE     32
 #define HART_VMSPACE   72
 /* struct hart, which begins with it */
-#define HART_CURRENT 96
-#define HART_KILLED  112
+#define HART_CURRENT  96
+#define HART_KILLED   112
+#define HART_MESSAGES 120
 
 /* struct context: x[n] at 8 * n, the pc in the place of x0 */
 #define CONTEXT_PC      0

@@ -232,6 +232,7 @@ struct ftl_hart_info {
     ftl_nsec_t idle_time;
     uint64_t switches; /* threads put on it */
     uint64_t steals;   /* of these, taken from other harts' queues */
+    uint64_t messages; /* sent by threads on it; a call and its reply are one */
 };
 
 struct ftl_system_info {

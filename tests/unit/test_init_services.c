@@ -347,22 +347,86 @@ static void policies_say_what_is_started_again(void **state)
     }
 }
 
-static void starts_in_a_row_wait_ever_longer(void **state)
+static void starts_after_early_ends_wait_ever_longer(void **state)
 {
     static const ftl_nsec_t delays[] = { 0,         100 * MS,  200 * MS,  400 * MS,   800 * MS,
                                          1600 * MS, 3200 * MS, 6400 * MS, 10000 * MS, 10000 * MS };
     (void)state;
     assert_int_equal(connect(), FTL_OK);
     for (size_t i = 0; i < sizeof(delays) / sizeof(delays[0]); i++) {
-        fake.now += 59000 * MS; /* not long enough to be well */
+        fake.now += 249 * MS;
         end(1);
         assert_int_equal(fake.timer - fake.now, delays[i]);
         expire();
         assert_int_equal(fake.spawned, i + 2);
     }
-    fake.now += 60000 * MS;
+    fake.now += 250 * MS; /* now it got to its work */
     end(1);
     assert_int_equal(fake.timer, fake.now);
+    expire();
+    end(1); /* so this is a first failure again */
+    assert_int_equal(fake.timer, fake.now);
+    assert_no_leak();
+}
+
+static void after_a_start_that_fails_the_next_one_waits_longer(void **state)
+{
+    (void)state;
+    assert_int_equal(connect(), FTL_OK);
+    end(1);
+    fake.spawn_status = FTL_ERR_NO_MEMORY;
+    expire();
+    assert_int_equal(fake.timer - fake.now, 100 * MS);
+    expire();
+    assert_int_equal(fake.timer - fake.now, 200 * MS);
+    assert_no_leak();
+}
+
+static void a_service_that_worked_is_started_at_once_however_often(void **state)
+{
+    (void)state;
+    assert_int_equal(connect(), FTL_OK);
+    for (unsigned i = 0; i < 100; i++) {
+        fake.now += 250 * MS;
+        end(i % 2 == 0 ? FTL_EXIT_FAULT : FTL_EXIT_KILLED);
+        assert_int_equal(fake.timer, fake.now);
+        expire();
+    }
+    assert_int_equal(fake.spawned, 101);
+    assert_no_leak();
+}
+
+static void kills_keep_clients_waiting_for_a_fifth_of_a_second_at_most(void **state)
+{
+    static const ftl_nsec_t delays[] = { 0, 100 * MS, 200 * MS, 200 * MS, 200 * MS };
+    (void)state;
+    assert_int_equal(connect(), FTL_OK);
+    for (size_t i = 0; i < sizeof(delays) / sizeof(delays[0]); i++) {
+        end(FTL_EXIT_KILLED);
+        assert_int_equal(fake.timer - fake.now, delays[i]);
+        expire();
+    }
+    assert_no_leak();
+}
+
+static void a_minute_makes_up_for_all_former_starts(void **state)
+{
+    (void)state;
+    fake.app.restart_limit = 2;
+    assert_int_equal(connect(), FTL_OK);
+    for (unsigned i = 0; i < 5; i++) {
+        fake.now += 60000 * MS;
+        end(1);
+        expire();
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        fake.now += 59000 * MS; /* not long enough to be well */
+        end(1);
+        if (i == 0) {
+            expire();
+        }
+    }
+    assert_int_equal(service.state, SERVICE_ENDED);
     assert_no_leak();
 }
 
@@ -474,7 +538,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_first_client_starts_the_service, set_up),
         cmocka_unit_test_setup(policies_say_what_is_started_again, set_up),
-        cmocka_unit_test_setup(starts_in_a_row_wait_ever_longer, set_up),
+        cmocka_unit_test_setup(starts_after_early_ends_wait_ever_longer, set_up),
+        cmocka_unit_test_setup(after_a_start_that_fails_the_next_one_waits_longer, set_up),
+        cmocka_unit_test_setup(a_service_that_worked_is_started_at_once_however_often, set_up),
+        cmocka_unit_test_setup(kills_keep_clients_waiting_for_a_fifth_of_a_second_at_most, set_up),
+        cmocka_unit_test_setup(a_minute_makes_up_for_all_former_starts, set_up),
         cmocka_unit_test_setup(after_so_many_starts_it_is_given_up, set_up),
         cmocka_unit_test_setup(a_service_that_cannot_be_started_has_failed, set_up),
         cmocka_unit_test_setup(without_a_manifest_a_service_stays_ended_and_the_shell_does_not,

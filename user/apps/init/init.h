@@ -31,7 +31,8 @@ struct service {
     ftl_nsec_t started;
     ftl_restart_t restart; /* as its manifest says, from the first start on */
     uint32_t restart_limit;
-    uint32_t restarts; /* in a row */
+    uint32_t restarts;   /* in a row */
+    uint32_t early_ends; /* of these, the last ones: it had hardly begun, or not at all */
     struct ftl_source timer;
 };
 

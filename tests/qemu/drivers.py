@@ -1,6 +1,7 @@
 """What tests of drivers have in common: which process a driver is, and that killing it over and over does no harm."""
 import re
 
+GREETING = b"hello\n"  # terminaltest's
 TOUCHED_KIB = 16  # far less than any driver's memory for its device
 
 
@@ -38,3 +39,36 @@ def kills_are_survived(guest, driver, client, says, kills):
         memory.append(memory_of(guest))
     guest.run("kill %1; wait")
     assert memory[-1] >= memory[1] - TOUCHED_KIB, f"free memory after kills: {memory}"
+
+
+def send_and_receive(line, data):
+    """Sends while receiving: neither side can hold all of it."""
+    received = b""
+    sent = 0
+    while len(received) < len(data):
+        if sent < len(data):
+            sent += line.send(data[sent:sent + 4096])
+        received += line.recv(min(65536, len(data) - len(received)))
+    assert received == data
+
+
+def receive(line, data):
+    received = b""
+    while len(received) < len(data):
+        received += line.recv(len(data) - len(received))
+    assert received == data, received
+
+
+def bytes_go_and_come(guest, line, driver, isolation, blocks, index=0):
+    """What is sent on the socket comes back by the driver of a terminal and its client, also after it was killed.
+    `index`: which of the terminals it is."""
+    line.settimeout(60)
+    guest.run_background(f"terminaltest {index} &", "connected\n")
+    assert runs_as(guest, driver, isolation)
+    receive(line, GREETING)
+    send_and_receive(line, bytes(range(256)) * blocks)
+    kill(guest, driver, "connected")
+    receive(line, GREETING)
+    send_and_receive(line, b"and again\n")
+    line.send(b"end\n")
+    guest.expect(r"ended\r?\n")

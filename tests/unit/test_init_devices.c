@@ -168,6 +168,7 @@ ftl_status_t ftl_app_next_driver(const struct ftl_bootimage *image, size_t *posi
         { "clock", "clock", "google,goldfish-rtc", 0, true },
         { "worse", "power", "syscon", 0, false },
         { "better", "power", "sifive,test0", 0, false },
+        { "uart", "terminal", "ns16550a", 0, false },
     };
     (void)image;
     if (*position == sizeof(drivers) / sizeof(drivers[0])) {
@@ -248,6 +249,7 @@ static void drivers_are_for_devices_that_are_there(void **state)
     assert_true(base_of(devices_service(&init, "clock", 0)) == RTC);
     assert_string_equal(devices_service(&init, "power", 0)->app, "better");
     assert_null(devices_service(&init, "power", 1));
+    assert_null(devices_service(&init, "terminal", 0)); /* it is the kernel's console */
     assert_int_equal(open_handles(), 0);
     devices_start(&init);
     devices_start(&init);

@@ -145,7 +145,7 @@ static void match(struct device *device, const struct driver_list *list)
         return;
     }
     size_t index = find_driver(device, list);
-    if (index == NO_DRIVER) {
+    if (index == NO_DRIVER || device_is_kernels(device)) {
         return;
     }
     const struct ftl_driver *driver = &list->drivers[index];

@@ -11,6 +11,7 @@
 uint32_t mmio_read(const volatile void *registers, uint32_t offset);
 uint8_t mmio_read_byte(const volatile void *registers, uint32_t offset);
 void mmio_write(volatile void *registers, uint32_t offset, uint32_t value);
+void mmio_write_byte(volatile void *registers, uint32_t offset, uint8_t value);
 void mmio_barrier(void);
 #else
 
@@ -32,13 +33,21 @@ static inline uint32_t mmio_read(const volatile void *registers, uint32_t offset
 
 static inline uint8_t mmio_read_byte(const volatile void *registers, uint32_t offset)
 {
-    return *((const volatile uint8_t *)registers + offset);
+    uint8_t value = *((const volatile uint8_t *)registers + offset);
+    mmio_barrier();
+    return value;
 }
 
 static inline void mmio_write(volatile void *registers, uint32_t offset, uint32_t value)
 {
     mmio_barrier();
     *(volatile uint32_t *)(volatile void *)((volatile char *)registers + offset) = value;
+}
+
+static inline void mmio_write_byte(volatile void *registers, uint32_t offset, uint8_t value)
+{
+    mmio_barrier();
+    *((volatile uint8_t *)registers + offset) = value;
 }
 #endif
 

@@ -75,11 +75,17 @@ def qemu_command(build_dir, smp=1, memory="128M", append="", icount=False, cpu=N
     return command + list(extra)
 
 
-def network(forwards=()):
+def network(forwards=(), datagrams=()):
     """QEMU options for a network interface on QEMU's user network, where the host is 10.0.2.2. `forwards`: pairs of a
-    TCP port of the host's loopback address and the guest's port that it leads to."""
-    rules = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in forwards)
+    TCP port of the host's loopback address and the guest's port that it leads to; `datagrams`: the same of UDP."""
+    rules = "".join(f",hostfwd={protocol}:127.0.0.1:{host}-:{guest}"
+                    for protocol, pairs in (("tcp", forwards), ("udp", datagrams)) for host, guest in pairs)
     return ["-netdev", f"user,id=net0{rules}", "-device", "virtio-net-device,netdev=net0"]
+
+
+def entropy():
+    """QEMU options for a source of randomness: the host's."""
+    return ["-object", "rng-random,filename=/dev/urandom,id=rng0", "-device", "virtio-rng-device,rng=rng0"]
 
 
 def disk(path, number=0, options=""):
@@ -98,8 +104,9 @@ class Guest:
     console's bytes as they come."""
 
     def __init__(self, build_dir, mirror=None, **options):
-        self.command = qemu_command(build_dir, **options)
-        self.command += ["-display", "none", "-monitor", "none", "-serial", "stdio"]
+        # First, so that serial ports among other options are further ones.
+        console = ["-display", "none", "-monitor", "none", "-serial", "stdio"]
+        self.command = qemu_command(build_dir, **{**options, "extra": [*console, *options.get("extra", ())]})
         self.mirror = mirror
         self.process = None
         self.started = 0.0

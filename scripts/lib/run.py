@@ -10,7 +10,7 @@ import time
 
 import project
 from guest import (BOOT_IMAGE, TESTS_IMAGE, Guest, GuestError, GuestExit, GuestTimeout, die_with_parent, disk,
-                   network, qemu_command)
+                   entropy, network, qemu_command)
 
 EXIT_TIMEOUT = 124  # as timeout(1)
 EXEC_TIMEOUT = 300.0
@@ -41,7 +41,7 @@ def parse_arguments(words):
     parser.add_argument("--machine", default="virt", help="QEMU's -M (default: virt)")
     parser.add_argument("--net", nargs="*", type=forward, metavar="HOST:GUEST",
                         help="a network interface on QEMU's user network; TCP ports of the host lead to the guest's, "
-                        "each on 127.0.0.1 (default: 8080:80)")
+                        "each on 127.0.0.1 (default: 8080:80); and a source of randomness for it")
     parser.add_argument("--disk", action="append", type=readable, default=[], metavar="FILE",
                         help="a disk with the file's contents; may be repeated")
     parser.add_argument("--legacy", action="store_true", help="virtio devices as of before version 1")
@@ -114,7 +114,7 @@ def image_name(arguments):
 def qemu_options(arguments):
     extra = ["-S", "-gdb", f"tcp:127.0.0.1:{GDB_PORT}"] if arguments.gdb else []
     if arguments.net is not None:
-        extra += network(arguments.net or DEFAULT_FORWARDS)
+        extra += network(arguments.net or DEFAULT_FORWARDS) + entropy()
     for number, path in enumerate(arguments.disk):
         extra += disk(path, number)
     return {"smp": arguments.smp, "memory": arguments.mem, "append": arguments.append, "icount": arguments.icount,

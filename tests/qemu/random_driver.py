@@ -3,9 +3,9 @@ import itertools
 import re
 
 from drivers import kill, pid_of, runs_as
+from guest import entropy
 
 DRIVER = "virtio_rng"
-DEVICE = ["-object", "rng-random,filename=/dev/urandom,id=rng0", "-device", "virtio-rng-device,rng=rng0"]
 
 
 def random_numbers(guest):
@@ -19,7 +19,7 @@ def test_boots(boot):
         guest.wait_prompt()
         assert guest.run("randomtest") == "randomtest: getentropy: Function not implemented\n"
     for isolation, legacy in itertools.product(("sandbox", "user"), (False, True)):
-        with boot(append=f"ftl.isolation.{DRIVER}={isolation}", legacy=legacy, extra=DEVICE) as guest:
+        with boot(append=f"ftl.isolation.{DRIVER}={isolation}", legacy=legacy, extra=entropy()) as guest:
             guest.wait_prompt()
             first = random_numbers(guest)
             assert runs_as(guest, DRIVER, isolation)

@@ -85,6 +85,7 @@ class RunTest(unittest.TestCase):
         self.assertNotIn("virtio-", self.run_script("--exec", "options").stdout.replace("virtio-mmio", ""))
         output = self.run_script("--net", "--exec", "options").stdout
         self.assertIn("-netdev user,id=net0,hostfwd=tcp:127.0.0.1:8080-:80 -device virtio-net-device", output)
+        self.assertIn("-device virtio-rng-device", output)
         self.assertIn("virtio-mmio.force-legacy=off", output)
         output = self.run_script("--net", "1:2", "3:4", "--legacy", "--exec", "options").stdout
         self.assertIn("hostfwd=tcp:127.0.0.1:1-:2,hostfwd=tcp:127.0.0.1:3-:4 ", output)

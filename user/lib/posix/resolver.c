@@ -1,6 +1,7 @@
 /*
- * /etc/resolv.conf, for the C library's resolver: the name servers that the network has told the
- * TCP/IP stack of. Part of all programs with sockets, and of no others.
+ * Two files for the C library's resolver: /etc/resolv.conf, the name servers that the network has
+ * told the TCP/IP stack of, and /etc/hosts, the names of this machine itself, which no server is
+ * asked for (RFC 6761, 6.3). Part of all programs with sockets, and of no others.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include "posix.h"
 #include "socket.h"
 
-#define PATH     "/etc/resolv.conf"
 #define TEXT_MAX 512
 
 /* The file, opened. */
@@ -59,7 +59,7 @@ static void write_servers(struct text *text, const struct socket_resolvers_reply
     }
 }
 
-static ftl_status_t ask(struct text *text)
+static ftl_status_t write_resolvers(struct text *text)
 {
     struct socket_buffer buffer;
     struct socket_resolvers_reply reply;
@@ -76,9 +76,28 @@ static ftl_status_t ask(struct text *text)
     return status;
 }
 
+static ftl_status_t write_hosts(struct text *text)
+{
+    text->size =
+        (size_t)snprintf(text->bytes, sizeof(text->bytes), "127.0.0.1 localhost\n::1 localhost\n");
+    return FTL_OK;
+}
+
+static const struct {
+    const char *path;
+    ftl_status_t (*write)(struct text *text);
+} files[] = {
+    { "/etc/resolv.conf", write_resolvers },
+    { "/etc/hosts", write_hosts },
+};
+
 static long open_file(const char *path, int flags)
 {
-    if (strcmp(path, PATH) != 0) {
+    size_t file = 0;
+    while (file < sizeof(files) / sizeof(files[0]) && strcmp(path, files[file].path) != 0) {
+        file++;
+    }
+    if (file == sizeof(files) / sizeof(files[0])) {
         return -ENOENT;
     }
     if ((flags & O_ACCMODE) != O_RDONLY) {
@@ -90,8 +109,9 @@ static long open_file(const char *path, int flags)
     }
     text->description.operations = &text_operations;
     text->description.references = 1;
-    long fd = ask(text) == FTL_OK ? descriptor_install(&text->description, (flags & O_CLOEXEC) != 0)
-                                  : -ENOENT;
+    long fd = files[file].write(text) == FTL_OK
+                  ? descriptor_install(&text->description, (flags & O_CLOEXEC) != 0)
+                  : -ENOENT;
     if (fd < 0) {
         description_drop(&text->description);
     }

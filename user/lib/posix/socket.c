@@ -185,6 +185,17 @@ static void arm_bits(const struct socket *socket, uint32_t bits)
     }
 }
 
+/*
+ * The same, for reading and writing, which look for themselves whether there is anything: while the
+ * bit is clear, the stack will set it, and there is nothing to do.
+ */
+static void arm_unless_armed(const struct socket *socket, uint32_t bit)
+{
+    if ((__atomic_load_n(&socket->slot->memory->ready, __ATOMIC_SEQ_CST) & bit) != 0) {
+        arm_bits(socket, bit);
+    }
+}
+
 static uint32_t poll_ready(struct description *self)
 {
     const struct socket *socket = socket_of(self);
@@ -250,11 +261,12 @@ static long wait_for(struct socket *socket, uint32_t bit, ftl_nsec_t deadline)
 {
     struct ftl_wait_item items[3];
     size_t count;
-    arm_bits(socket, bit);
     if (deadline == 0) {
+        arm_unless_armed(socket, bit);
         bool is_ready = bit == FTL_SOCKET_READABLE ? is_readable(socket) : is_writable(socket);
         return is_ready ? 0 : -EAGAIN;
     }
+    arm_bits(socket, bit);
     items[0].handle = bit == FTL_SOCKET_READABLE ? socket->slot->readable : socket->slot->writable;
     items[0].interest = FTL_SIGNAL_READABLE;
     items[1].handle = socket->slot->connection->channel;

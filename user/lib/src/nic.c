@@ -273,8 +273,10 @@ void ftl_nic_send(struct ftl_nic *nic, struct nic_frame frame)
 bool ftl_nic_arm(struct ftl_nic *nic)
 {
     bool armed = ftl_ring_arm(&nic->rings[FTL_NIC_RECEIVED]);
+    /* they are taken back here, lest those that are there end each wait */
     if (nic->free_count == 0) {
-        armed &= ftl_ring_arm(&nic->rings[FTL_NIC_TRANSMITTED]);
+        reclaim(nic);
+        armed &= nic->free_count == 0 && ftl_ring_arm(&nic->rings[FTL_NIC_TRANSMITTED]);
     }
     return armed;
 }

@@ -26,6 +26,7 @@
 #define RETRY_MIN      INT64_C(50000000)   /* ns between attempts to find a driver: at first, */
 #define RETRY_MAX      INT64_C(5000000000) /* and at last */
 #define LINK_SPEED     1000000000u
+#define ALIGNMENT      2 /* before a frame to be sent, so that what follows its header is aligned */
 
 /* A driver, until lwIP has freed the last frame in its memory. */
 struct driver {
@@ -113,10 +114,12 @@ static err_t output(struct netif *netif, struct pbuf *data)
     if (driver == NULL) {
         return ERR_IF;
     }
-    if (data->tot_len > driver->nic.buffer_size || !ftl_nic_reserve(&driver->nic, &offset)) {
+    if (data->tot_len + ALIGNMENT > driver->nic.buffer_size ||
+        !ftl_nic_reserve(&driver->nic, &offset)) {
         MIB2_STATS_NETIF_INC(netif, ifoutdiscards);
         return ERR_MEM;
     }
+    offset += ALIGNMENT;
     pbuf_copy_partial(data, driver->nic.frames + offset, data->tot_len, 0);
     ftl_nic_send(&driver->nic, (struct nic_frame){ .offset = offset, .size = data->tot_len });
     MIB2_STATS_NETIF_ADD(netif, ifoutoctets, data->tot_len);

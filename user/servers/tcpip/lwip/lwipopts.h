@@ -51,7 +51,9 @@
 
 /* TCP. The window fits into a socket's ring (<ftl/socket_memory.h>): what it allows to be sent can
  * always be stored. */
-#define TCP_MSS                    1460
+#define TCP_MSS 1460
+/* ms; connections that have ended are remembered for two */
+#define TCP_MSL                    30000
 #define TCP_WND                    (44 * TCP_MSS)
 #define TCP_SND_BUF                (44 * TCP_MSS)
 #define TCP_SND_QUEUELEN           (4 * TCP_SND_BUF / TCP_MSS)
@@ -84,6 +86,6 @@
 #define IP_REASS_MAX_PBUFS      64
 
 #define LWIP_NOASSERT_ON_ERROR 1
-#define LWIP_CHKSUM_ALGORITHM  3
+#define LWIP_CHKSUM            tcpip_checksum
 
 #endif

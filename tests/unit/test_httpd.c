@@ -57,7 +57,13 @@ static int set_up(void **state)
     add_file("www/index.html", "<html>home</html>");
     add_file("www/docs/a<b.txt", "0123456789");
     add_file("bin/app.user", "program");
-    files_open(archive, archive_size + 2 * BLOCK);
+    return files_open(archive, archive_size + 2 * BLOCK) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    files_close();
     return 0;
 }
 
@@ -301,5 +307,5 @@ int main(void)
         cmocka_unit_test(slow_clients_are_told),
         cmocka_unit_test(random_bytes_harm_nothing),
     };
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

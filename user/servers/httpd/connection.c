@@ -27,7 +27,7 @@ enum header { HEADER_OTHER, HEADER_RANGE, HEADER_IF_RANGE, HEADER_HOST };
 
 /* The request that is being parsed. */
 struct request {
-    char url[URL_SIZE_MAX + 1];
+    char url[URL_SIZE_MAX + 1]; /* first: on_begin() clears what follows */
     size_t url_size;
     char field[16]; /* a header's name, as much as matters */
     size_t field_size;
@@ -51,6 +51,7 @@ struct connection {
     bool is_broken;   /* what follows in the input is not understood */
     bool is_draining; /* our direction has ended: what still comes is thrown away */
     bool at_end;      /* the client sends no more */
+    bool is_emptied;  /* the last read has taken all that had come */
     char input[INPUT_SIZE];
     size_t input_size; /* bytes in it */
     size_t input_used; /* of these, parsed */
@@ -81,7 +82,9 @@ static int fail(http_parser *parser, int status)
 
 static int on_begin(http_parser *parser)
 {
-    *request_of(parser) = (struct request){ .header = HEADER_OTHER };
+    struct request *request = request_of(parser);
+    memset(&request->url_size, 0, sizeof(*request) - offsetof(struct request, url_size));
+    request->url[0] = '\0';
     return 0;
 }
 
@@ -206,20 +209,25 @@ static const char *reason(int status)
     }
 }
 
-static void format_date(char date[DATE_SIZE])
+/* The date as answers have it, made anew once a second. */
+static const char *date_now(void)
 {
+    static char date[DATE_SIZE];
+    static time_t made;
     time_t now = time(NULL);
-    struct tm fields;
-    gmtime_r(&now, &fields);
-    strftime(date, DATE_SIZE, "%a, %d %b %Y %H:%M:%S GMT", &fields);
+    if (now != made || date[0] == '\0') {
+        struct tm fields;
+        gmtime_r(&now, &fields);
+        strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &fields);
+        made = now;
+    }
+    return date;
 }
 
 /* Begins an answer. `more` is further headers, each with CR LF. */
 static void answer_head(struct connection *connection, int status, const char *type, size_t length,
                         const char *more)
 {
-    char date[DATE_SIZE];
-    format_date(date);
     connection_counters.requests++;
     connection_counters.errors += status >= HTTP_STATUS_BAD_REQUEST;
     connection->head_sent = 0;
@@ -227,8 +235,8 @@ static void answer_head(struct connection *connection, int status, const char *t
         (size_t)snprintf(connection->head, sizeof(connection->head),
                          "HTTP/1.1 %d %s\r\nServer: ftl-httpd\r\nDate: %s\r\nConnection: %s\r\n"
                          "Content-Type: %s\r\nContent-Length: %zu\r\n%s\r\n",
-                         status, reason(status), date, connection->closes ? "close" : "keep-alive",
-                         type, length, more);
+                         status, reason(status), date_now(),
+                         connection->closes ? "close" : "keep-alive", type, length, more);
 }
 
 /* The body follows, unless only the head was asked for. Takes `made`. */
@@ -418,13 +426,19 @@ static void parse(struct connection *connection, int64_t now)
     }
 }
 
-/* Reads what has come. False: there is nothing now, or no more at all. */
+/* Reads what has come. False: there is nothing now, or no more at all. What comes after a read that
+ * took all is there at the next turn. */
 static bool fill_input(struct connection *connection)
 {
+    if (connection->is_emptied) {
+        connection->is_emptied = false;
+        return false;
+    }
     ssize_t count = read(connection->fd, connection->input, sizeof(connection->input));
     connection->input_used = 0;
     connection->input_size = count > 0 ? (size_t)count : 0;
     connection->at_end = count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR);
+    connection->is_emptied = count > 0 && (size_t)count < sizeof(connection->input);
     return count > 0;
 }
 

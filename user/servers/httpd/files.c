@@ -15,7 +15,19 @@
 #define INDEX     "index.html"
 #define NAME_SIZE (PATH_MAX_SIZE + sizeof(ROOT) + sizeof(INDEX))
 
-static struct bootimage archive;
+/* A file of the archive. */
+struct entry {
+    char *name;
+    const char *data;
+    size_t size;
+    const char *type;
+};
+
+/* All of them by name, as an archive can only be read from its beginning on. */
+static struct {
+    struct entry *entries;
+    size_t count;
+} archive;
 
 static const struct {
     const char *suffix;
@@ -38,11 +50,6 @@ static const struct {
 };
 #define DEFAULT_TYPE "application/octet-stream"
 
-void files_open(const void *data, size_t size)
-{
-    archive = (struct bootimage){ .data = data, .size = size };
-}
-
 static const char *type_of(const char *name)
 {
     size_t length = strlen(name);
@@ -55,6 +62,66 @@ static const char *type_of(const char *name)
     return DEFAULT_TYPE;
 }
 
+/* ---- The archive ---- */
+
+/* Of files of the same name the first in the archive is meant. */
+static int by_name(const void *left, const void *right)
+{
+    const struct entry *a = left;
+    const struct entry *b = right;
+    int order = strcmp(a->name, b->name);
+    return order != 0 ? order : (a->data > b->data) - (a->data < b->data);
+}
+
+static bool add_file(const char *data, const struct bootimage_file *file)
+{
+    struct entry *entries =
+        realloc(archive.entries, (archive.count + 1) * sizeof(archive.entries[0]));
+    if (entries == NULL) {
+        return false;
+    }
+    archive.entries = entries;
+    char *name = strdup(file->name);
+    if (name == NULL) {
+        return false;
+    }
+    archive.entries[archive.count++] = (struct entry){
+        .name = name,
+        .data = data + file->offset,
+        .size = file->size,
+        .type = type_of(name),
+    };
+    return true;
+}
+
+bool files_open(const void *data, size_t size)
+{
+    const struct bootimage image = { .data = data, .size = size };
+    struct bootimage_cursor cursor = { 0 };
+    struct bootimage_file file;
+    files_close();
+    while (bootimage_next(&image, &cursor, &file) == FTL_OK) {
+        if (!add_file(data, &file)) {
+            files_close();
+            return false;
+        }
+    }
+    if (archive.count != 0) {
+        qsort(archive.entries, archive.count, sizeof(archive.entries[0]), by_name);
+    }
+    return true;
+}
+
+void files_close(void)
+{
+    for (size_t i = 0; i < archive.count; i++) {
+        free(archive.entries[i].name);
+    }
+    free(archive.entries);
+    archive.entries = NULL;
+    archive.count = 0;
+}
+
 /* The archive's name for a path, without a slash in front. */
 static void name_of(const char *path, char name[NAME_SIZE])
 {
@@ -65,31 +132,43 @@ static void name_of(const char *path, char name[NAME_SIZE])
     }
 }
 
+/* The number of the first entry whose name is not less than this. */
+static size_t first_at(const char *name)
+{
+    size_t low = 0;
+    size_t high = archive.count;
+    while (low != high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(archive.entries[middle].name, name) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static bool begins_with(const struct entry *entry, const char *folder)
+{
+    return strncmp(entry->name, folder, strlen(folder)) == 0;
+}
+
 static bool find_file(const char *name, struct file *file)
 {
-    struct bootimage_file found;
-    if (bootimage_find(&archive, name, &found) != FTL_OK) {
+    size_t at = first_at(name);
+    if (at == archive.count || strcmp(archive.entries[at].name, name) != 0) {
         return false;
     }
-    *file = (struct file){
-        .data = (const char *)archive.data + found.offset,
-        .size = found.size,
-        .type = type_of(name),
-    };
+    const struct entry *entry = &archive.entries[at];
+    *file = (struct file){ .data = entry->data, .size = entry->size, .type = entry->type };
     return true;
 }
 
 /* Whether a file lies below the folder, whose name ends in a slash or is empty. */
 static bool has_files(const char *folder)
 {
-    struct bootimage_cursor cursor = { 0 };
-    struct bootimage_file file;
-    while (bootimage_next(&archive, &cursor, &file) == FTL_OK) {
-        if (strncmp(file.name, folder, strlen(folder)) == 0) {
-            return true;
-        }
-    }
-    return false;
+    size_t at = first_at(folder);
+    return at != archive.count && begins_with(&archive.entries[at], folder);
 }
 
 enum files_kind files_find(const char *path, struct file *file)
@@ -156,8 +235,6 @@ char *files_list(const char *path, size_t *size)
     char folder[NAME_SIZE];
     char last[BOOTIMAGE_NAME_MAX] = "";
     char *text = NULL;
-    struct bootimage_cursor cursor = { 0 };
-    struct bootimage_file file;
     FILE *page = open_memstream(&text, size);
     if (page == NULL) {
         return NULL;
@@ -168,10 +245,10 @@ char *files_list(const char *path, size_t *size)
     fputs("</title></head><body><h1>", page);
     write_escaped(page, path);
     fputs("</h1><table>\n", page);
-    while (bootimage_next(&archive, &cursor, &file) == FTL_OK) {
-        if (strncmp(file.name, folder, strlen(folder)) == 0) {
-            write_entry(page, file.name + strlen(folder), file.size, last);
-        }
+    for (size_t i = first_at(folder); i < archive.count && begins_with(&archive.entries[i], folder);
+         i++) {
+        const struct entry *entry = &archive.entries[i];
+        write_entry(page, entry->name + strlen(folder), entry->size, last);
     }
     fputs("</table></body></html>\n", page);
     if (fclose(page) != 0) {

@@ -10,8 +10,9 @@
 
 #define PATH_MAX_SIZE 256
 
-/* The archive; the caller keeps it unchanged. */
-void files_open(const void *archive, size_t size);
+/* The archive, in place of any before; the caller keeps it unchanged. False: no memory. */
+bool files_open(const void *archive, size_t size);
+void files_close(void);
 
 enum files_kind {
     FILES_NONE,

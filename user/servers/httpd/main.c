@@ -36,7 +36,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "httpd: cannot map the files: %s\n", ftl_strerror(status));
         return EXIT_FAILURE;
     }
-    files_open(image.data, image.size);
+    if (!files_open(image.data, image.size)) {
+        fprintf(stderr, "httpd: no memory for the list of files\n");
+        return EXIT_FAILURE;
+    }
     status_open(ftl_environ_find(ftl_environ(), "statistics"));
     connection_page = status_page;
     return server_run(port_of(argc, argv), status_sample);

@@ -1,6 +1,6 @@
 /*
- * The state of the system: see status.h. Loads and rates are those of the last full second; a chart
- * shows the loads of the last minute.
+ * The state of the system: see status.h. Loads and rates are those of the last full second; charts
+ * show the loads and the rate of messages of the last minute.
  */
 #include "status.h"
 
@@ -29,6 +29,7 @@ struct sample {
     ftl_nsec_t time;
     ftl_nsec_t idle[HARTS_MAX];
     uint64_t switches;
+    uint64_t messages;
     uint64_t requests;
 };
 
@@ -37,6 +38,7 @@ static struct {
     struct sample last;
     uint32_t harts;
     double loads[SAMPLES][HARTS_MAX]; /* per cent, in a ring */
+    double message_rates[SAMPLES];    /* per second, in the same ring */
     size_t sample_count;
     double switch_rate; /* per second */
     double request_rate;
@@ -63,6 +65,7 @@ static void count(struct sample *sample)
         }
         sample->idle[status.harts++] = info.idle_time;
         sample->switches += info.switches;
+        sample->messages += info.messages;
     }
 }
 
@@ -80,6 +83,8 @@ void status_sample(void)
         double load = (1 - idle) * PER_CENT;
         loads[i] = load < 0 ? 0 : load;
     }
+    status.message_rates[status.sample_count % SAMPLES] =
+        (double)(sample.messages - status.last.messages) / seconds;
     status.switch_rate = (double)(sample.switches - status.last.switches) / seconds;
     status.request_rate = (double)(sample.requests - status.last.requests) / seconds;
     status.sample_count++;
@@ -90,6 +95,13 @@ void status_sample(void)
 static double load(size_t ago, uint32_t hart)
 {
     return status.loads[(status.sample_count - 1 - ago) % SAMPLES][hart];
+}
+
+/* The rate of messages; `series` is there for write_line(). */
+static double message_rate(size_t ago, uint32_t series)
+{
+    (void)series;
+    return status.message_rates[(status.sample_count - 1 - ago) % SAMPLES];
 }
 
 static size_t samples(void)
@@ -138,13 +150,15 @@ static void write_json(FILE *page)
     fprintf(page,
             "{\"uptime_seconds\":%.3f,\"memory_total\":%" PRIu64 ",\"memory_free\":%" PRIu64
             ",\"memory_kernel\":%" PRIu64 ",\"processes\":%" PRIu64 ",\"threads\":%" PRIu64
-            ",\"handles\":%" PRIu64 ",\n\"switches_per_second\":%.1f,\"requests_per_second\":%.1f,"
+            ",\"handles\":%" PRIu64 ",\n\"switches_per_second\":%.1f,\"messages_per_second\":%.1f,"
+            "\"messages\":%" PRIu64 ",\"requests_per_second\":%.1f,"
             "\"connections\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"errors\":%" PRIu64
             ",\"bytes\":%" PRIu64 ",\n\"hart_load_percent\":[",
             (double)system.uptime / NSEC_PER_SEC, system.memory_total, system.memory_free,
             system.memory_kernel, system.processes, system.threads, system.handles,
-            status.switch_rate, status.request_rate, connection_counters.connections,
-            connection_counters.requests, connection_counters.errors, connection_counters.bytes);
+            status.switch_rate, message_rate(0, 0), status.last.messages, status.request_rate,
+            connection_counters.connections, connection_counters.requests,
+            connection_counters.errors, connection_counters.bytes);
     for (uint32_t i = 0; i < status.harts; i++) {
         fprintf(page, "%s%.1f", i == 0 ? "" : ",", load(0, i));
     }
@@ -157,23 +171,55 @@ static void write_json(FILE *page)
 
 /* ---- HTML ---- */
 
-static void write_chart(FILE *page)
+static void begin_chart(FILE *page, const char *id)
+{
+    fprintf(page,
+            "<svg id=\"%s\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
+            "style=\"background:#f4f4f4\">\n",
+            id, CHART_WIDTH, CHART_HEIGHT, CHART_WIDTH, CHART_HEIGHT);
+}
+
+/* The values of a series, the newest at the right; `full` is as high as the chart. */
+static void write_line(FILE *page, const char *colour, double (*value)(size_t ago, uint32_t series),
+                       uint32_t series, double full)
+{
+    fprintf(page, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"", colour);
+    for (size_t ago = samples(); ago-- != 0;) {
+        double height = value(ago, series) * (CHART_HEIGHT - 4) / full;
+        fprintf(page, "%zu,%.1f ", CHART_WIDTH - ago * CHART_STEP, CHART_HEIGHT - 2 - height);
+    }
+    fputs("\"/>\n", page);
+}
+
+static void write_loads(FILE *page)
 {
     static const char *const colours[HARTS_MAX] = { "#0a6", "#06c", "#c60", "#a0a",
                                                     "#888", "#c03", "#390", "#036" };
-    fprintf(page,
-            "<svg id=\"load\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
-            "style=\"background:#f4f4f4\">\n",
-            CHART_WIDTH, CHART_HEIGHT, CHART_WIDTH, CHART_HEIGHT);
+    fputs("<h2>Load of the harts</h2><p>", page);
     for (uint32_t hart = 0; hart < status.harts; hart++) {
-        fprintf(page, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"",
-                colours[hart]);
-        for (size_t ago = samples(); ago-- != 0;) {
-            double height = load(ago, hart) * (CHART_HEIGHT - 4) / PER_CENT;
-            fprintf(page, "%zu,%.1f ", CHART_WIDTH - ago * CHART_STEP, CHART_HEIGHT - 2 - height);
-        }
-        fputs("\"/>\n", page);
+        fprintf(page, "<span style=\"color:%s\">hart %" PRIu32 ": %.1f %%</span> &nbsp; ",
+                colours[hart], hart, load(0, hart));
     }
+    fputs("</p>\n", page);
+    begin_chart(page, "load");
+    for (uint32_t hart = 0; hart < status.harts; hart++) {
+        write_line(page, colours[hart], load, hart, PER_CENT);
+    }
+    fputs("</svg>\n", page);
+}
+
+static void write_messages(FILE *page)
+{
+    double most = 1;
+    for (size_t ago = 0; ago < samples(); ago++) {
+        most = message_rate(ago, 0) > most ? message_rate(ago, 0) : most;
+    }
+    fprintf(page,
+            "<h2>Messages between processes</h2><p>%.0f messages/s, a call and its reply are one; "
+            "%.0f at most in the last minute; %" PRIu64 " since boot</p>\n",
+            message_rate(0, 0), most, status.last.messages);
+    begin_chart(page, "messages");
+    write_line(page, "#06c", message_rate, 0, most);
     fputs("</svg>\n", page);
 }
 
@@ -214,12 +260,8 @@ static void write_html(FILE *page)
             system.memory_total / 1024, system.processes, system.threads, system.handles,
             status.switch_rate, status.request_rate, connection_counters.requests,
             connection_counters.connections, connection_counters.bytes);
-    fputs("<h2>Load of the harts</h2><p>", page);
-    for (uint32_t i = 0; i < status.harts; i++) {
-        fprintf(page, "hart %" PRIu32 ": %.1f %% &nbsp; ", i, load(0, i));
-    }
-    fputs("</p>\n", page);
-    write_chart(page);
+    write_loads(page);
+    write_messages(page);
     fputs("<h2>Processes</h2>\n", page);
     write_html_processes(page);
     fputs("<p><a href=\"/status.json\">status.json</a></p></body></html>\n", page);

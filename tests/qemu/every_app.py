@@ -24,6 +24,7 @@ COMMANDS = {
     "ipcstress": ("run ipcstress 5", 0),
     "ipctest": ("run ipctest", 0),
     "lifetime": ("run lifetime 3 7", 0),
+    "netbench": ("run netbench busy", 0),
     "nc": ("run nc 127.0.0.1 9", 1),
     "nothing": ("run nothing", 0),
     "nslookup": ("run nslookup 127.0.0.1", 0),
@@ -52,6 +53,7 @@ STAY = ("files", "init", "shell", "tcpip", "virtio_net")  # are still there at t
 # Program: the test of its own in this directory that runs it, with the devices it needs.
 ELSEWHERE = {
     "disktest": "storage_driver", "virtio_blk": "storage_driver",
+    "dw_apb_uart": "serial_driver", "ns16550a": "serial_driver",
     "httpd": "web", "rightstest": "rights",
     "mortal": "service_policies", "mortal_always": "service_policies", "mortal_at_once": "service_policies",
     "mortal_never": "service_policies",

@@ -5,30 +5,16 @@ import concurrent.futures
 import json
 import re
 import shutil
-import socket
 import subprocess
 import tarfile
 import tempfile
-import time
 
 from guest import network, timeout_scale
+from wire import (MATRIX, REQUEST, SERVERS, TIME_LIMIT, connect, free_port, isolation_arguments, read_all, read_answer,
+                  wait_served)
 
-SERVERS = ("virtio_net", "tcpip", "httpd")
-MATRIX = {
-    "sandbox": ("sandbox", "sandbox", "sandbox"),
-    "user": ("user", "user", "user"),
-    "mixed": ("sandbox", "user", "sandbox"),
-}
 REQUESTS = 1000
 CONCURRENT = 100
-TIME_LIMIT = 60
-REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Web:
@@ -53,28 +39,13 @@ class Web:
 
     def raw(self, data, pieces=1):
         """Sends bytes as they are, and returns all that comes back until the server closes."""
-        with socket.create_connection(("127.0.0.1", self.port), TIME_LIMIT * timeout_scale()) as client:
+        with connect(self.port) as client:
             for start in range(0, len(data), max(1, len(data) // pieces)):
                 client.sendall(data[start:start + max(1, len(data) // pieces)])
-            answer = b""
-            while True:
-                part = client.recv(65536)
-                if not part:
-                    return answer
-                answer += part
+            return read_all(client)
 
     def status(self):
         return json.loads(self.get("/status.json")[2])
-
-    def wait(self):
-        """Until it answers; QEMU accepts connections before the guest does."""
-        deadline = time.monotonic() + TIME_LIMIT * timeout_scale()
-        while True:
-            try:
-                return self.raw(b"HEAD / HTTP/1.0\r\n\r\n")[:12] == b"HTTP/1.1 200"
-            except OSError:
-                assert time.monotonic() < deadline, "no answer"
-                time.sleep(0.1)
 
 
 def files_are_served(web, image):
@@ -101,7 +72,12 @@ def status_is_told(web, isolations):
     processes = {process["name"]: process["isolation"] for process in web.status()["process_list"]}
     assert [processes[name] for name in SERVERS] == list(isolations), processes
     page = web.get("/status")[2]
-    assert b"<svg" in page and b"tcpip" in page
+    assert b'<svg id="load"' in page and b'<svg id="messages"' in page and b"tcpip" in page
+    before = web.status()
+    web.get("/")
+    after = web.status()
+    assert after["messages"] >= before["messages"] > 0, (before["messages"], after["messages"])
+    assert 0 < after["messages_per_second"] < 1e6, after["messages_per_second"]
 
 
 def connections_are_kept(web):
@@ -112,24 +88,11 @@ def connections_are_kept(web):
     assert answer.count(b"HTTP/1.1 200 OK") == 21, "pipelined requests"
 
 
-def read_answer(client):
-    """The body of one answer on a connection that is kept."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += client.recv(65536)
-    head, body = data.split(b"\r\n\r\n", 1)
-    assert head.startswith(b"HTTP/1.1 200 "), head
-    size = int(re.search(rb"Content-Length: (\d+)", head)[1])
-    while len(body) < size:
-        body += client.recv(65536)
-    return body
-
-
 def connect_many(web, count):
     """One after the other: QEMU lets one connection wait to be accepted, and the host drops more."""
     clients = []
     for _ in range(count):
-        client = socket.create_connection(("127.0.0.1", web.port), TIME_LIMIT * timeout_scale())
+        client = connect(web.port)
         client.sendall(REQUEST)
         read_answer(client)
         clients.append(client)
@@ -200,10 +163,11 @@ def kills_are_survived(guest, web):
             load = [pool.submit(subprocess.run, command, capture_output=True, check=False) for _ in range(3)]
             pid = re.search(rf"^ +(\d+) {name} ", guest.run("ps"), re.M)[1]
             guest.run(f"kill {pid}")
-            assert web.wait(), name
+            wait_served(web.port)
             for each in load:
                 each.result()
-        assert web.wait() and re.search(rf"^ +(?!{pid} )\d+ {name} ", guest.run("ps"), re.M), name
+        wait_served(web.port)
+        assert re.search(rf"^ +(?!{pid} )\d+ {name} ", guest.run("ps"), re.M), name
 
 
 def page_can_be_drawn(web):
@@ -223,6 +187,8 @@ def tools_reach_the_network(guest):
     output, status = guest.run_status("ping -c 2 10.0.2.2", timeout=60)
     assert status == 0 and "2 sent, 2 received" in output, output
     assert "inet 10.0.2.15 netmask 255.255.255.0 gateway 10.0.2.2\n" in guest.run("ifconfig")
+    output, status = guest.run_status("nslookup localhost", timeout=60)
+    assert status == 0 and "127.0.0.1\n" in output and "::1\n" in output, output
     output = guest.run("nslookup ftl-is-no-such-name.invalid", timeout=60)
     assert "does not resolve" in output, f"QEMU's name server has not answered: {output}"
     output, status = guest.run_status("wget -q -n 10 http://10.0.2.15/", timeout=60)
@@ -230,16 +196,14 @@ def tools_reach_the_network(guest):
 
 
 def test_boots(boot, words):
-    isolations = MATRIX[words[0]]
     port = free_port()
-    arguments = " ".join(f"ftl.isolation.{name}={isolation}" for name, isolation in zip(SERVERS, isolations))
-    with boot(append=f"ftl.start=httpd {arguments}", extra=network([(port, 80)])) as guest:
+    with boot(append=f"ftl.start=httpd {isolation_arguments(words[0])}", extra=network([(port, 80)])) as guest:
         guest.wait_prompt()
         web = Web(port)
-        assert web.wait()
+        wait_served(port)
         image = guest.command[guest.command.index("-initrd") + 1]
         files_are_served(web, image)
-        status_is_told(web, isolations)
+        status_is_told(web, MATRIX[words[0]])
         connections_are_kept(web)
         many_come_at_once(web)
         load_is_measured(web)

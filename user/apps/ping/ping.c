@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ static struct {
     double interval;
     double timeout;
     unsigned size;
+    bool quiet; /* only the summary */
 } options = { .family = AF_UNSPEC, .count = 4, .interval = 1, .timeout = 2, .size = 56 };
 
 /* An echo request or reply, of either family. */
@@ -45,7 +47,8 @@ static long long now(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: ping [-4|-6] [-c COUNT] [-i SECONDS] [-s BYTES] [-W SECONDS] HOST\n");
+    fprintf(stderr,
+            "usage: ping [-4|-6] [-q] [-c COUNT] [-i SECONDS] [-s BYTES] [-W SECONDS] HOST\n");
     return EXIT_FAILURE + 1;
 }
 
@@ -78,6 +81,9 @@ static double wait_reply(int fd, uint16_t sequence, const char *name)
         ssize_t size = recv(fd, &packet, sizeof(packet), 0);
         if (size >= HEADER_SIZE && ntohs(packet.sequence) == sequence) {
             double time = seconds_since(start);
+            if (options.quiet) {
+                return time;
+            }
             printf("%zd bytes from %s: seq=%u time=%.3f ms\n", size, name, sequence, time * 1000);
             return time;
         }
@@ -96,7 +102,7 @@ static int ping(int fd, const struct addrinfo *host, const char *name)
         double time = wait_reply(fd, (uint16_t)i, name);
         received += time >= 0;
         total += time >= 0 ? time : 0;
-        if (i != options.count) {
+        if (i != options.count && options.interval > 0) {
             usleep((useconds_t)(options.interval * USEC_PER_SEC));
         }
     }
@@ -111,10 +117,11 @@ static int ping(int fd, const struct addrinfo *host, const char *name)
 static int parse_options(int argc, char **argv)
 {
     int option;
-    while ((option = getopt(argc, argv, "46c:i:s:W:")) != -1) {
+    while ((option = getopt(argc, argv, "46qc:i:s:W:")) != -1) {
         switch (option) {
         case '4': options.family = AF_INET; break;
         case '6': options.family = AF_INET6; break;
+        case 'q': options.quiet = true; break;
         case 'c': options.count = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'i': options.interval = strtod(optarg, NULL); break;
         case 's': options.size = (unsigned)strtoul(optarg, NULL, 10); break;

@@ -388,6 +388,22 @@ static void without_a_journal_e2fsck_saves_what_was_synced(void **state)
     test_disk_free(disk);
 }
 
+/* The second block is as it was. */
+static void check_replayed(struct file_system *file_system, size_t block_size)
+{
+    static char data[8192];
+    const struct file_system_operations *of = file_system->operations;
+    node_t node = look_up(file_system, of->root(file_system), "file");
+    size_t size = sizeof(data);
+    assert_int_equal(of->read(file_system, node, 0, data, &size), FTL_OK);
+    assert_int_equal(size, sizeof(data));
+    for (size_t at = 0; at < size; at++) {
+        assert_int_equal(data[at], at < block_size ? '2' : '1');
+    }
+    of->release(file_system, node);
+    unmount(file_system);
+}
+
 static void replays_what_others_have_written_to_the_journal(void **state)
 {
     (void)state;
@@ -396,7 +412,7 @@ static void replays_what_others_have_written_to_the_journal(void **state)
         struct test_disk *disk = test_disk_make(journalled[i], 12 * MIB, NULL);
         /* Two blocks of a file that is there, the second of which is revoked later. */
         char command[512];
-        static char data[8192];
+        const char *problem;
         assert_int_equal(test_disk_run(disk,
                                        "sh -c 'head -c 8192 /dev/zero | tr \"\\000\" 1 "
                                        ">/tmp/ext_ones && "
@@ -414,17 +430,13 @@ static void replays_what_others_have_written_to_the_journal(void **state)
                  "debugfs -w -f /tmp/ext_commands $0' %%s",
                  block, block + 1, block + 1);
         assert_int_equal(test_disk_run(disk, command, true), 0);
-        file_system = mount(disk);
-        const struct file_system_operations *of = file_system->operations;
-        node_t node = look_up(file_system, of->root(file_system), "file");
-        size_t size = sizeof(data), block_size = i == 1 || i == 2 ? 1024u : 4096u;
-        assert_int_equal(of->read(file_system, node, 0, data, &size), FTL_OK);
-        assert_int_equal(size, sizeof(data));
-        for (size_t at = 0; at < size; at++) {
-            assert_int_equal(data[at], at < block_size ? '2' : '1');
-        }
-        of->release(file_system, node);
-        unmount(file_system);
+        size_t block_size = i == 1 || i == 2 ? 1024u : 4096u;
+        /* First without writing anything. */
+        disk->disk.is_read_only = true;
+        assert_int_equal(ext_mount(&disk->disk, false, &file_system, &problem), FTL_OK);
+        check_replayed(file_system, block_size);
+        disk->disk.is_read_only = false;
+        check_replayed(mount(disk), block_size);
         test_disk_check(disk);
         test_disk_free(disk);
     }

@@ -1050,13 +1050,15 @@ static ftl_status_t mount(struct ext *ext, bool read_only, const char **problem)
     *problem = "it is damaged: e2fsck may help";
     status =
         cache_create(&ext->cache, ext->disk, block_size_of(&super), ext2fs_blocks_count(&super));
+    /* then nothing is written at all */
+    ext->base.is_read_only = read_only || ext->disk->is_read_only;
     status = status == FTL_OK ? open_library(ext) : status;
     status = status == FTL_OK ? open_journal(ext, problem) : status;
     if (status != FTL_OK) {
         return status;
     }
     const char *reason = why_read_only(ext);
-    ext->base.is_read_only = read_only || reason != NULL;
+    ext->base.is_read_only = ext->base.is_read_only || reason != NULL;
     *problem = "it is damaged: e2fsck may help";
     if (!ext->base.is_read_only) {
         status = space_open(ext);

@@ -260,8 +260,8 @@ static ftl_status_t restore(struct replay *replay, uint32_t place, const struct 
         return FTL_OK;
     }
     if (cache->counts[BLOCK_COMMITTED] >= cache->limit / 2) {
-        if (ext->disk->is_read_only) {
-            replay->problem = "its journal holds too much for a read-only disk";
+        if (ext->base.is_read_only) {
+            replay->problem = "its journal holds too much to be read without being written back";
             return FTL_ERR_BAD_FORMAT;
         }
         ftl_status_t status = cache_write(cache, BLOCK_COMMITTED);
@@ -394,7 +394,7 @@ static ftl_status_t replay_log(struct ext *ext, const char **problem)
     free(replay.revoked);
     if (status == FTL_OK) {
         journal->sequence = end + 1;
-        if (!ext->disk->is_read_only) {
+        if (!ext->base.is_read_only) {
             status = cache_write(&ext->cache, BLOCK_COMMITTED);
             status = status == FTL_OK ? cache_disk_flush(&ext->cache) : status;
             status = status == FTL_OK ? write_super(ext, 0) : status;

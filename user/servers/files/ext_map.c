@@ -30,6 +30,9 @@ static ftl_status_t look_up_extent(struct ext *ext, ext2_extent_handle_t handle,
                                    struct run *run)
 {
     struct ext2fs_extent extent;
+    if (logical >> 32 != 0) {
+        return FTL_ERR_BAD_FORMAT; /* no file that node_get takes is that long */
+    }
     errcode_t error = ext2fs_extent_goto(handle, logical);
     *run = (struct run){ .logical = logical, .count = (UINT64_C(1) << 32) - logical };
     if (error != 0 && error != EXT2_ET_EXTENT_NOT_FOUND) {

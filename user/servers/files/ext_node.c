@@ -113,6 +113,13 @@ static bool has_old_inodes(const struct ext *ext)
     return EXT2_INODE_SIZE(ext->fs->super) <= EXT2_GOOD_OLD_INODE_SIZE;
 }
 
+static bool is_sound(const struct ext *ext, const struct node *node)
+{
+    return node->inode.i_links_count > 0 && node->inode.i_mode != 0 &&
+           !(node->inode.i_flags & EXT4_INLINE_DATA_FL) &&
+           (!node_is(node, LINUX_S_IFREG) || node_size(node) <= map_size_max(ext, node));
+}
+
 ftl_status_t node_get(struct ext *ext, uint32_t number, struct node **node)
 {
     for (*node = *bucket(ext, number); *node != NULL; *node = (*node)->chain) {
@@ -136,8 +143,7 @@ ftl_status_t node_get(struct ext *ext, uint32_t number, struct node **node)
     int size = has_old_inodes(ext) ? EXT2_GOOD_OLD_INODE_SIZE : (int)sizeof((*node)->inode);
     ftl_status_t status =
         ext_status(ext2fs_read_inode_full(ext->fs, number, node_inode(*node), size));
-    if (status == FTL_OK && ((*node)->inode.i_links_count == 0 || (*node)->inode.i_mode == 0 ||
-                             ((*node)->inode.i_flags & EXT4_INLINE_DATA_FL))) {
+    if (status == FTL_OK && !is_sound(ext, *node)) {
         status = FTL_ERR_BAD_FORMAT;
     }
     if (status != FTL_OK) {

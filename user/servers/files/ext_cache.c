@@ -337,7 +337,15 @@ ftl_status_t ext_status(errcode_t error)
     case 0: return FTL_OK;
     case EIO:
     case EXT2_ET_SHORT_READ:
-    case EXT2_ET_SHORT_WRITE: return FTL_ERR_IO;
+    case EXT2_ET_SHORT_WRITE:
+    case EXT2_ET_GDESC_READ:
+    case EXT2_ET_GDESC_WRITE:
+    case EXT2_ET_BLOCK_BITMAP_READ:
+    case EXT2_ET_BLOCK_BITMAP_WRITE:
+    case EXT2_ET_INODE_BITMAP_READ:
+    case EXT2_ET_INODE_BITMAP_WRITE:
+    case EXT2_ET_INODE_TABLE_READ:
+    case EXT2_ET_INODE_TABLE_WRITE: return FTL_ERR_IO;
     case ENOMEM:
     case EXT2_ET_NO_MEMORY: return FTL_ERR_NO_MEMORY;
     case ENOSPC:

@@ -16,6 +16,7 @@ COMMANDS = {
     "bomb": ("run bomb", 1),  # for what it does otherwise see bombs.py
     "crash": ("run crash array", 139),
     "echo_client": ("run echo_client say 'good day'; run echo_client check", 0),
+    "filejail": ("run filejail look", 0),
     "filetest": ("run filetest look", 0),
     "hello": ("run hello one 'two words'", 0),
     "ifconfig": ("run ifconfig", 0),
@@ -24,6 +25,7 @@ COMMANDS = {
     "ipcstress": ("run ipcstress 5", 0),
     "ipctest": ("run ipctest", 0),
     "lifetime": ("run lifetime 3 7", 0),
+    "mount": ("run mount", 0),
     "netbench": ("run netbench busy", 0),
     "nc": ("run nc 127.0.0.1 9", 1),
     "nothing": ("run nothing", 0),
@@ -36,6 +38,7 @@ COMMANDS = {
     "sockettest": ("run sockettest", 0),
     "threadtest": ("run threadtest calls sync", 0),
     "trace": ("run trace on; run trace off", 0),
+    "umount": ("run umount /", 1),
     "vmtest": ("run vmtest 2 20 2", 0),
     "wget": ("run wget -q http://10.0.2.2:{port}/", 0),
 }

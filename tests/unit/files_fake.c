@@ -11,7 +11,8 @@
 #define ROOT        1u
 
 struct node {
-    enum file_kind kind; /* 0: none */
+    bool exists;
+    enum file_kind kind;
     uint32_t mode;
     unsigned links;
     unsigned held;
@@ -45,7 +46,7 @@ static struct fake *fake_of(struct file_system *file_system)
 static struct node *node_of(struct file_system *self, node_t node)
 {
     struct node *found = &fake_of(self)->nodes[node];
-    assert(node != 0 && node < NODES_MAX && found->kind != 0);
+    assert(node != 0 && node < NODES_MAX && found->exists);
     assert(node == ROOT || found->held != 0);
     return found;
 }
@@ -87,7 +88,7 @@ static void free_if_unused(struct node *node)
 {
     if (node->held == 0 && node->links == 0) {
         free(node->data);
-        *node = (struct node){ 0 };
+        memset(node, 0, sizeof(*node));
     }
 }
 
@@ -201,10 +202,12 @@ static ftl_status_t write(struct file_system *self, node_t node, uint64_t offset
     if (status == FTL_OK && offset + *size > of->size) {
         status = resize(of, offset + *size);
     }
-    if (status == FTL_OK) {
-        memcpy(of->data + offset, data, *size);
+    if (status != FTL_OK) {
+        *size = 0;
+        return status;
     }
-    return status;
+    memcpy(of->data + offset, data, *size);
+    return FTL_OK;
 }
 
 static ftl_status_t truncate(struct file_system *self, node_t node, uint64_t size)
@@ -224,16 +227,19 @@ static ftl_status_t add(struct file_system *self, node_t directory, const char *
     ftl_status_t status = take_error(self);
     assert(node_of(self, directory)->kind == FILE_KIND_DIRECTORY);
     assert(entry_of(self, directory, name) == NULL);
-    while (fake->nodes[node].kind != 0) {
-        assert(++node < NODES_MAX);
+    while (fake->nodes[node].exists) {
+        node++;
+        assert(node < NODES_MAX);
     }
     while (fake->entries[place].directory != 0) {
-        assert(++place < ENTRIES_MAX);
+        place++;
+        assert(place < ENTRIES_MAX);
     }
     if (status != FTL_OK) {
         return status;
     }
     fake->nodes[node] = *from;
+    fake->nodes[node].exists = true;
     fake->nodes[node].links = 1;
     fake->nodes[node].parent = directory;
     if (fake->nodes[node].data == NULL) {
@@ -290,7 +296,8 @@ static ftl_status_t link(struct file_system *self, node_t node, node_t directory
     assert(node_of(self, directory)->kind == FILE_KIND_DIRECTORY);
     assert(entry_of(self, directory, name) == NULL);
     while (fake->entries[place].directory != 0) {
-        assert(++place < ENTRIES_MAX);
+        place++;
+        assert(place < ENTRIES_MAX);
     }
     fake->entries[place] = (struct entry){ .directory = directory, .node = node };
     strcpy(fake->entries[place].name, name);
@@ -414,9 +421,11 @@ struct file_system *fake_file_system(void)
     struct fake *fake = calloc(1, sizeof(*fake));
     assert(fake != NULL);
     fake->file_system.operations = &operations;
-    fake->nodes[ROOT] = (struct node){
-        .kind = FILE_KIND_DIRECTORY, .links = 1, .parent = ROOT, .data = calloc(1, 1)
-    };
+    fake->nodes[ROOT] = (struct node){ .exists = true,
+                                       .kind = FILE_KIND_DIRECTORY,
+                                       .links = 1,
+                                       .parent = ROOT,
+                                       .data = calloc(1, 1) };
     return &fake->file_system;
 }
 

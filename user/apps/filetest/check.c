@@ -260,7 +260,8 @@ static void check_attributes(void)
         .file = file,
         .fields =
             FILE_FIELDS_MODE | FILE_FIELDS_OWNER | FILE_FIELDS_ACCESSED | FILE_FIELDS_MODIFIED,
-        .attributes = { .mode = 0600,
+        .attributes = { .kind = FILE_KIND_REGULAR, /* not looked at */
+                        .mode = 0600,
                         .user = 1000,
                         .group = 100,
                         .accessed = INT64_C(1000000000) * 1000,

@@ -49,7 +49,9 @@ static ftl_status_t read_same(const char *path, uint32_t file, uint32_t round)
 
 static ftl_status_t read_next(const char *path, uint32_t file, uint32_t round)
 {
-    struct file_read_request request = { .file = file, .size = BLOCK, .offset = round * BLOCK };
+    struct file_read_request request = { .file = file,
+                                         .size = BLOCK,
+                                         .offset = (int64_t)round * BLOCK };
     struct file_read_reply reply;
     (void)path;
     return file_read(client.channel, &request, &reply, &client.buffer, FTL_TIME_INFINITE);
@@ -66,7 +68,9 @@ static ftl_status_t write_same(const char *path, uint32_t file, uint32_t round)
 
 static ftl_status_t write_next(const char *path, uint32_t file, uint32_t round)
 {
-    struct file_write_request request = { .file = file, .size = BLOCK, .offset = round * BLOCK };
+    struct file_write_request request = { .file = file,
+                                          .size = BLOCK,
+                                          .offset = (int64_t)round * BLOCK };
     struct file_write_reply reply;
     (void)path;
     return file_write(client.channel, &request, &reply, &client.buffer, FTL_TIME_INFINITE);

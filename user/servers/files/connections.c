@@ -6,7 +6,6 @@
 #include <ftl/notification.h>
 #include <ftl/protocols/file.h>
 #include <ftl/spawn.h>
-#include <ftl/sync.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 
 #include "path.h"
 #include "service.h"
+#include "turns.h"
 
 #define CONNECTIONS_MAX 512u
 #define STACK_SIZE      131072u
@@ -32,7 +32,7 @@ struct connection {
 _Static_assert(FILE_HANDLES_MAX < HANDLES, "room for one handle more");
 
 static struct {
-    ftl_mutex_t lock; /* of all there is but the channels */
+    struct turns lock; /* of all there is but the channels */
     ftl_handle_t changed;
     bool is_dirty; /* `changed` was signalled, and the tree has not been written back since */
     uint32_t count;
@@ -45,7 +45,7 @@ void connections_open(ftl_handle_t changed)
 
 void connections_lock(void)
 {
-    ftl_mutex_lock(&connections.lock);
+    turns_take(&connections.lock);
 }
 
 void connections_unlock(void)
@@ -53,7 +53,7 @@ void connections_unlock(void)
     bool was_dirty = connections.is_dirty;
     connections.is_dirty = tree_is_dirty();
     bool is_news = connections.is_dirty && !was_dirty;
-    ftl_mutex_unlock(&connections.lock);
+    turns_pass(&connections.lock);
     if (is_news) {
         ftl_notification_signal(connections.changed, 1);
     }

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ext.h"
@@ -1142,6 +1143,16 @@ static ftl_status_t make_root(struct ext *ext)
     return ext_status(error);
 }
 
+/* By chance, or where there is no source of entropy by the time: one that no other has here. */
+static void choose_uuid(uint8_t uuid[16])
+{
+    if (getentropy(uuid, 16) != 0) {
+        struct timespec now = { 0 };
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        memcpy(uuid, &now, sizeof(now));
+    }
+}
+
 static ftl_status_t format(struct ext *ext)
 {
     struct ext2_super_block super = { 0 };
@@ -1170,12 +1181,11 @@ static ftl_status_t format(struct ext *ext)
         return ext_status(error);
     }
     ext2_filsys fs = ext->fs;
-    error = getentropy(fs->super->s_uuid, sizeof(fs->super->s_uuid)) == 0 ? 0 : EIO;
+    choose_uuid(fs->super->s_uuid);
     fs->super->s_state = EXT2_VALID_FS;
     fs->super->s_want_extra_isize = fs->super->s_min_extra_isize =
         sizeof(struct ext2_inode_large) - EXT2_GOOD_OLD_INODE_SIZE;
-    error = error == 0 ? ext2fs_allocate_tables(fs) : error;
-    status = ext_status(error);
+    status = ext_status(ext2fs_allocate_tables(fs));
     for (uint32_t group = 0; status == FTL_OK && group < fs->group_desc_count; group++) {
         status = clear_blocks(ext, ext2fs_inode_table_loc(fs, group), fs->inode_blocks_per_group);
     }

@@ -4,6 +4,7 @@
  */
 #include "lock.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static uint32_t lock_count;
@@ -66,43 +67,39 @@ static ftl_status_t allocate(size_t count, struct lock_range **list)
 static struct lock_range *take(struct lock_range **list)
 {
     struct lock_range *range = *list;
+    assert(range != NULL);
     *list = range->next;
     return range;
 }
 
-/* Takes the owner's locks out of a range. One that reaches over it on both sides becomes two, for
- * which the second is taken from `spare`. */
+/*
+ * Takes the owner's locks out of a range. One that reaches over it on both sides, of which there
+ * can be one alone, becomes two, for which the second is taken from `spare`.
+ */
 static void cut(struct file *file, const void *owner, uint64_t start, uint64_t last,
                 struct lock_range **spare)
 {
     struct lock_range **link = &file->locks;
-    struct lock_range *behind = NULL; /* what is left behind the range */
     while (*link != NULL) {
         struct lock_range *range = *link;
         if (range->owner != owner || !overlaps(range, start, last)) {
             link = &range->next;
-            continue;
-        }
-        if (range->start < start && range->last > last) {
-            behind = take(spare);
+        } else if (range->start < start && range->last > last) {
+            struct lock_range *behind = take(spare);
             *behind = *range;
             behind->start = last + 1;
             range->last = start - 1;
-            link = &range->next;
+            insert(file, behind);
         } else if (range->start < start) {
             range->last = start - 1;
-            link = &range->next;
         } else if (range->last > last) { /* starts later from now on: into its place again */
             *link = range->next;
             range->start = last + 1;
-            behind = range;
+            insert(file, range);
         } else {
             *link = range->next;
             free_range(range);
         }
-    }
-    if (behind != NULL) {
-        insert(file, behind);
     }
 }
 

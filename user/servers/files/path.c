@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* A path with the target of a symbolic link in front of what is left of it. */
-#define REST_SIZE (2 * (PATH_MAX_SIZE + 1))
+#define REST_SIZE ((size_t)2 * (PATH_MAX_SIZE + 1))
 
 /* A walk in progress. */
 struct walker {

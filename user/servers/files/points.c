@@ -86,7 +86,7 @@ static ftl_status_t read(struct file_system *self, node_t node, uint64_t offset,
     (void)node;
     (void)offset;
     (void)data;
-    (void)size;
+    *size = 0;
     return FTL_ERR_IS_DIRECTORY;
 }
 

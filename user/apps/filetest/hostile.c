@@ -12,8 +12,8 @@
 #include "filetest.h"
 
 #define READABLE   "/boot/bin/shell.user"
-#define SESSIONS   700u /* more than the server takes */
-#define RANDOM_ALL 4000u
+#define SESSIONS   300u /* more than the server takes */
+#define RANDOM_ALL 2000u
 
 static struct client client;
 

@@ -15,7 +15,7 @@
 #include "service.h"
 #include "turns.h"
 
-#define CONNECTIONS_MAX 512u
+#define CONNECTIONS_MAX 256u
 #define STACK_SIZE      131072u
 #define HANDLES         2 /* room for one more than there may be, so that it is seen */
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "selftest": ("run selftest", 0),
     "sockettest": ("run sockettest", 0),
     "threadtest": ("run threadtest calls sync", 0),
+    "toybox": ("run basename /a/b.c .c; run seq 3", 0),
     "trace": ("run trace on; run trace off", 0),
     "umount": ("run umount /", 1),
     "vmtest": ("run vmtest 2 20 2", 0),

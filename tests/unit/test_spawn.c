@@ -502,6 +502,31 @@ static void spawn_starts_the_program_of_the_isolation(void **state)
     assert_memory_equal(archive + fake.load_offset, "sandboxed program", fake.load_size);
 }
 
+static void an_alias_is_the_app_that_it_stands_for(void **state)
+{
+    (void)state;
+    struct ftl_app app;
+    ftl_handle_t process;
+    char alias[FTL_NAME_MAX];
+    char name[FTL_NAME_MAX];
+    size_t position = 0;
+    add_file("ALIASES", "www = web\nnone = nowhere\nbare = web\n");
+    assert_int_equal(ftl_app_find(&image, "www", &app), FTL_OK);
+    assert_string_equal(app.name, "www");
+    assert_string_equal(app.program, "web");
+    assert_int_equal(app.memory_limit, 3u << 20);
+    assert_int_equal(spawn("www", FTL_ISOLATION_USER, &process, NULL), FTL_OK);
+    assert_string_equal(fake.name, "www");
+    assert_memory_equal(archive + fake.load_offset, "user program", fake.load_size);
+
+    assert_int_equal(ftl_app_find(&image, "none", &app), FTL_ERR_NOT_FOUND);
+    assert_int_equal(ftl_app_find(&image, "bare", &app), FTL_OK);
+    assert_string_equal(app.program, "bare");
+    assert_int_equal(ftl_app_next_alias(&image, &position, alias, name), FTL_OK);
+    assert_string_equal(alias, "www");
+    assert_string_equal(name, "web");
+}
+
 static void check_sandboxed(const char *name, uint32_t isa, const char *program)
 {
     ftl_handle_t process;
@@ -635,6 +660,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(isolation_names_go_both_ways, set_up, tear_down),
         cmocka_unit_test_setup_teardown(spawn_starts_the_program_of_the_isolation, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(an_alias_is_the_app_that_it_stands_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(spawn_takes_the_best_program_that_all_harts_can_run, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(spawn_opens_a_program_once_and_keeps_so_many_open, set_up,

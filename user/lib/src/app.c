@@ -15,6 +15,7 @@
 #define MANIFEST_SUFFIX ".manifest"
 #define SERVICE_LIST    "SERVICES"
 #define DRIVER_LIST     "DRIVERS"
+#define ALIAS_LIST      "ALIASES"
 #define ISOLATION_WORD  "ftl.isolation."
 
 static const char *const isolation_names[] = {
@@ -213,17 +214,78 @@ static struct text contents(const struct ftl_bootimage *image, const struct boot
     return (struct text){ (const char *)image->data + file->offset, file->size };
 }
 
-ftl_status_t ftl_app_find(const struct ftl_bootimage *image, const char *name, struct ftl_app *app)
+/* Reads the next `key = value` of a list in the boot image. */
+static ftl_status_t next_line(const struct ftl_bootimage *image, const char *list, size_t *position,
+                              struct text *key, struct text *value)
 {
     struct bootimage archive = { image->data, image->size };
     struct bootimage_file file;
-    char path[BOOTIMAGE_NAME_MAX];
+    ftl_status_t status = bootimage_find(&archive, list, &file);
+    if (status != FTL_OK) {
+        return status;
+    }
+    struct text whole = contents(image, &file);
+    struct text rest = { whole.data + *position, whole.size - *position };
+    status = manifest_next(&rest, key, value);
+    *position = whole.size - rest.size;
+    return status;
+}
 
-    if (strlen(name) >= sizeof(app->name) ||
-        !ftl_app_path(path, sizeof(path), name, MANIFEST_SUFFIX)) {
+/* Reads the next line of a list of two names each. */
+static ftl_status_t next_names(const struct ftl_bootimage *image, const char *list,
+                               size_t *position, char key[FTL_NAME_MAX], char value[FTL_NAME_MAX])
+{
+    struct text left;
+    struct text right;
+    ftl_status_t status = next_line(image, list, position, &left, &right);
+    if (status != FTL_OK) {
+        return status;
+    }
+    return text_copy(left, key, FTL_NAME_MAX) && text_copy(right, value, FTL_NAME_MAX)
+               ? FTL_OK
+               : FTL_ERR_BAD_FORMAT;
+}
+
+/* Finds the manifest of an app that has one. */
+static ftl_status_t find_manifest(const struct ftl_bootimage *image, const char *name,
+                                  struct bootimage_file *file)
+{
+    struct bootimage archive = { image->data, image->size };
+    char path[BOOTIMAGE_NAME_MAX];
+    if (!ftl_app_path(path, sizeof(path), name, MANIFEST_SUFFIX)) {
         return FTL_ERR_NOT_FOUND;
     }
-    ftl_status_t status = bootimage_find(&archive, path, &file);
+    return bootimage_find(&archive, path, file);
+}
+
+/* Finds the app that an alias stands for. */
+static ftl_status_t find_alias(const struct ftl_bootimage *image, const char *name,
+                               char program[FTL_NAME_MAX])
+{
+    char alias[FTL_NAME_MAX];
+    size_t position = 0;
+    ftl_status_t status;
+    do {
+        status = ftl_app_next_alias(image, &position, alias, program);
+    } while (status == FTL_OK && strcmp(alias, name) != 0);
+    return status;
+}
+
+ftl_status_t ftl_app_find(const struct ftl_bootimage *image, const char *name, struct ftl_app *app)
+{
+    struct bootimage_file file;
+
+    if (strlen(name) >= sizeof(app->name)) {
+        return FTL_ERR_NOT_FOUND;
+    }
+    strcpy(app->program, name);
+    ftl_status_t status = find_manifest(image, name, &file);
+    if (status == FTL_ERR_NOT_FOUND) {
+        status = find_alias(image, name, app->program);
+        if (status == FTL_OK) {
+            status = find_manifest(image, app->program, &file);
+        }
+    }
     if (status != FTL_OK) {
         return status;
     }
@@ -246,6 +308,7 @@ ftl_status_t ftl_app_next(const struct ftl_bootimage *image, size_t *position, s
             return status;
         }
     } while (!app_name(file.name, app->name));
+    strcpy(app->program, app->name);
     return parse_manifest(contents(image, &file), app);
 }
 
@@ -273,35 +336,16 @@ bool ftl_app_uses(const struct ftl_app *app, const char *protocol)
     return ftl_app_has_word(app->uses, protocol);
 }
 
-/* Reads the next `key = value` of a list in the boot image. */
-static ftl_status_t next_line(const struct ftl_bootimage *image, const char *list, size_t *position,
-                              struct text *key, struct text *value)
+ftl_status_t ftl_app_next_alias(const struct ftl_bootimage *image, size_t *position,
+                                char alias[FTL_NAME_MAX], char app[FTL_NAME_MAX])
 {
-    struct bootimage archive = { image->data, image->size };
-    struct bootimage_file file;
-    ftl_status_t status = bootimage_find(&archive, list, &file);
-    if (status != FTL_OK) {
-        return status;
-    }
-    struct text whole = contents(image, &file);
-    struct text rest = { whole.data + *position, whole.size - *position };
-    status = manifest_next(&rest, key, value);
-    *position = whole.size - rest.size;
-    return status;
+    return next_names(image, ALIAS_LIST, position, alias, app);
 }
 
 ftl_status_t ftl_app_next_service(const struct ftl_bootimage *image, size_t *position,
                                   char protocol[FTL_NAME_MAX], char app[FTL_NAME_MAX])
 {
-    struct text key;
-    struct text value;
-    ftl_status_t status = next_line(image, SERVICE_LIST, position, &key, &value);
-    if (status != FTL_OK) {
-        return status;
-    }
-    return text_copy(key, protocol, FTL_NAME_MAX) && text_copy(value, app, FTL_NAME_MAX)
-               ? FTL_OK
-               : FTL_ERR_BAD_FORMAT;
+    return next_names(image, SERVICE_LIST, position, protocol, app);
 }
 
 ftl_status_t ftl_app_next_driver(const struct ftl_bootimage *image, size_t *position,

@@ -27,7 +27,7 @@ static struct ftl_program *opened_before(const struct ftl_bootimage *image,
     for (size_t i = 0; i < FTL_BOOTIMAGE_PROGRAMS; i++) {
         const struct ftl_bootimage_program *slot = &image->programs[i];
         if (slot->program != NULL && slot->isolation == isolation &&
-            strcmp(slot->name, app->name) == 0) {
+            strcmp(slot->name, app->program) == 0) {
             return slot->program;
         }
     }
@@ -43,7 +43,7 @@ static void keep_open(struct ftl_bootimage *image, const struct ftl_app *app,
     if (slot->program != NULL) {
         ftl_program_close(slot->program);
     }
-    strcpy(slot->name, app->name);
+    strcpy(slot->name, app->program);
     slot->isolation = isolation;
     slot->program = program;
 }
@@ -66,7 +66,7 @@ static ftl_status_t find_program(const struct ftl_bootimage *image, const struct
     for (size_t i = 0; status == FTL_ERR_NOT_FOUND &&
                        (suffix = bootimage_program_suffix(isolation, isa, i)) != NULL;
          i++) {
-        if (ftl_app_path(path, sizeof(path), app->name, suffix)) {
+        if (ftl_app_path(path, sizeof(path), app->program, suffix)) {
             status = bootimage_find(&archive, path, &found);
         }
     }

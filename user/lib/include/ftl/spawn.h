@@ -48,6 +48,7 @@ typedef enum {
 /* What an app's manifest says. */
 struct ftl_app {
     char name[FTL_NAME_MAX];
+    char program[FTL_NAME_MAX]; /* whose program it runs: its own, or another app's (an alias) */
     char description[FTL_APP_TEXT_MAX];
     char grants[FTL_APP_TEXT_MAX];   /* names of handles, apart by blanks */
     char uses[FTL_APP_TEXT_MAX];     /* names of protocols it may connect to, apart by blanks */
@@ -63,8 +64,8 @@ struct ftl_app {
 };
 
 /*
- * Reads the manifest of the app `name`. NOT_FOUND when the image has no such app, BAD_FORMAT when
- * the image or the manifest is malformed.
+ * Reads the manifest of the app `name`, or, when that is an alias, of the app that it stands for.
+ * NOT_FOUND when the image has no such app, BAD_FORMAT when the image or the manifest is malformed.
  */
 ftl_status_t ftl_app_find(const struct ftl_bootimage *image, const char *name, struct ftl_app *app);
 
@@ -75,6 +76,14 @@ ftl_status_t ftl_app_find(const struct ftl_bootimage *image, const char *name, s
  * malformed from here on.
  */
 ftl_status_t ftl_app_next(const struct ftl_bootimage *image, size_t *position, struct ftl_app *app);
+
+/*
+ * Reads the next line of the boot image's list of aliases: another name of an app, whose program
+ * sees in its first argument under which it was started. Set *position to 0 at first. NOT_FOUND
+ * after the last one, BAD_FORMAT when the list is malformed.
+ */
+ftl_status_t ftl_app_next_alias(const struct ftl_bootimage *image, size_t *position,
+                                char alias[FTL_NAME_MAX], char app[FTL_NAME_MAX]);
 
 /* Whether the word is one of those, which are apart by blanks, as in a manifest. */
 bool ftl_app_has_word(const char *words, const char *word);

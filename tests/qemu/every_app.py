@@ -58,7 +58,7 @@ STAY = ("files", "init", "shell", "tcpip", "virtio_net")  # are still there at t
 ELSEWHERE = {
     "disktest": "storage_driver", "virtio_blk": "storage_driver",
     "dw_apb_uart": "serial_driver", "ns16550a": "serial_driver",
-    "httpd": "web", "rightstest": "rights",
+    "httpd": "web", "rightstest": "rights", "program": "shell_language",
     "mortal": "service_policies", "mortal_always": "service_policies", "mortal_at_once": "service_policies",
     "mortal_never": "service_policies",
     "posixfiletest": "posix_files",

@@ -7,6 +7,13 @@ def start_loop(guest, isolation):
     return re.search(r"^\[(\d+)\] (\d+)$", output, re.M).groups()
 
 
+def not_alone(guest):
+    """What runs besides the shell of the console and services."""
+    names = re.findall(r"^ +\d+ (\w+) ", guest.run("ps"), re.M)
+    names.remove("shell")
+    return [name for name in names if name in ("shell", "crash", "yes", "cat", "sh")]
+
+
 def test(guest):
     for isolation in ("user", "sandbox"):
         job, pid = start_loop(guest, isolation)
@@ -35,6 +42,21 @@ def test(guest):
     guest.run("wait")
     assert guest.status() == 0
     assert guest.run("jobs") == ""
+
+    # Ctrl-C ends all of a command, whatever it is made of; so does kill for a job.
+    for command in ("crash loop | cat", "(crash loop)", "while true; do crash loop; done", "x=$(crash loop)",
+                    "while :; do :; done", "(while :; do :; done)", "yes | while read x; do :; done | (cat | cat)"):
+        guest.send(f"{command}; echo not reached\r")
+        guest.expect("not reached")
+        guest.send("\x03")
+        guest.expect(r"\^C")
+        assert "not reached" not in guest.wait_prompt(), command
+        assert guest.status() == 130, command
+        assert not_alone(guest) == [], command
+    output = guest.run("yes | cat >/dev/null &")
+    assert re.search(r"^\[1\] \d+$", output, re.M), output
+    assert guest.run("kill %1; jobs").startswith("[1] done, status 137 (killed): yes | cat >/dev/null\n")
+    assert not_alone(guest) == []
 
     guest.send("sleep 100; echo not reached\r")
     guest.expect("\n")

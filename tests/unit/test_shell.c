@@ -1,27 +1,36 @@
 /*
- * Unit tests of the shell's commands, against a fake system: three apps, processes that end at once
- * or when killed, a console whose Ctrl-C the test presses, a clock that stands still unless waited
- * for.
+ * Unit tests of the shell's commands, against a fake system: apps, processes that end at once or
+ * when killed, a console whose Ctrl-C the test presses, a clock that stands still unless waited
+ * for. Descriptors and files are the host's; shells beside the shell, and the app `copy`, are
+ * processes of the host.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <ftl/clock.h>
 #include <ftl/console.h>
 #include <ftl/handle.h>
+#include <ftl/inherit_spawn.h>
+#include <ftl/notification.h>
 #include <ftl/object.h>
 #include <ftl/process.h>
 #include <ftl/protocols/file.h>
+#include <ftl/protocols/mount.h>
 #include <ftl/protocols/names.h>
 #include <ftl/server.h>
+#include <ftl/signals.h>
 #include <ftl/system.h>
 #include <ftl/thread.h>
+#include <ftl/vmo.h>
 #include <ftl/vmspace.h>
 
 #include "user/apps/shell/shell.h"
@@ -35,11 +44,20 @@
 #define NAMES         ((ftl_handle_t)4)
 #define APP_NAMES     ((ftl_handle_t)5)
 #define FILES         ((ftl_handle_t)6)
-#define FIRST_PROCESS ((ftl_handle_t)10) /* + index * HANDLES + duplicate */
+#define SCRIPT        ((ftl_handle_t)7) /* the memory that is given to a shell */
+#define SIGNALS       ((ftl_handle_t)8)
+#define INTERRUPTS    ((ftl_handle_t)9)
+#define MOUNTS        ((ftl_handle_t)10)
+#define VMSPACE       ((ftl_handle_t)11)
+#define FIRST_PROCESS ((ftl_handle_t)20) /* + index * HANDLES + duplicate */
 #define HANDLES       100
 
 static struct {
     struct ftl_process_info processes[PROCESSES_MAX]; /* by pid - 1 */
+    pid_t host[PROCESSES_MAX];                        /* those that are the host's */
+    char *script;
+    size_t script_size;
+    char mounts[100]; /* what the file server was asked for */
     size_t process_count;
     size_t open_handles; /* to processes */
     bool interrupt;
@@ -58,7 +76,8 @@ static struct {
     const char *log;
 } fake;
 
-static const char *const app_names[] = { "hello", "loop", "fault" };
+static const char *const app_names[] = { "hello", "loop", "fault", "copy", "shell", "program" };
+#define APPS 6
 
 static struct ftl_process_info *process_of(ftl_handle_t handle)
 {
@@ -72,10 +91,14 @@ static ftl_handle_t open_process(size_t index)
     return FIRST_PROCESS + index * HANDLES;
 }
 
+/* `sh` is an alias. */
 ftl_status_t ftl_app_find(const struct ftl_bootimage *image, const char *name, struct ftl_app *app)
 {
     size_t position = 0;
     ftl_status_t status;
+    if (strcmp(name, "sh") == 0) {
+        name = "shell";
+    }
     do {
         status = ftl_app_next(image, &position, app);
     } while (status == FTL_OK && strcmp(app->name, name) != 0);
@@ -85,11 +108,12 @@ ftl_status_t ftl_app_find(const struct ftl_bootimage *image, const char *name, s
 ftl_status_t ftl_app_next(const struct ftl_bootimage *image, size_t *position, struct ftl_app *app)
 {
     assert_int_equal(image->vmo, BOOTIMAGE);
-    if (*position == 3) {
+    if (*position == APPS) {
         return FTL_ERR_NOT_FOUND;
     }
     memset(app, 0, sizeof(*app));
     strcpy(app->name, app_names[*position]);
+    strcpy(app->program, app->name);
     snprintf(app->description, sizeof(app->description), "app number %zu", ++*position);
     return FTL_OK;
 }
@@ -127,17 +151,80 @@ static ftl_handle_t offered(const struct ftl_spawn_options *options, const char 
     return FTL_HANDLE_INVALID;
 }
 
-ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
-                       const struct ftl_spawn_options *options, ftl_handle_t *process,
-                       const char **step)
+ftl_status_t ftl_app_next_alias(const struct ftl_bootimage *image, size_t *position,
+                                char alias[FTL_NAME_MAX], char app[FTL_NAME_MAX])
 {
-    struct ftl_process_info *info = &fake.processes[fake.process_count];
+    assert_int_equal(image->vmo, BOOTIMAGE);
+    strcpy(alias, "hi");
+    strcpy(app, "hello");
+    return (*position)++ == 0 ? FTL_OK : FTL_ERR_NOT_FOUND;
+}
+
+bool ftl_app_is_granted(const struct ftl_app *app, const char *name)
+{
+    assert_string_equal(name, "interrupts");
+    return strcmp(app->name, "shell") == 0;
+}
+
+static int32_t run_beside(const struct ftl_spawn_options *options);
+
+/* What copies its input to its output, with the arguments in front. */
+static int32_t run_copy(const struct ftl_spawn_options *options)
+{
+    char c;
+    for (size_t i = 1; i < options->arg_count; i++) {
+        dprintf(STDOUT_FILENO, "%s\n", options->args[i]);
+    }
+    for (size_t i = 0; i < options->var_count; i++) {
+        dprintf(STDOUT_FILENO, "%s\n", options->vars[i]);
+    }
+    while (read(STDIN_FILENO, &c, 1) == 1) {
+        if (write(STDOUT_FILENO, &c, 1) != 1) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void start_on_host(size_t index, const struct ftl_app *app,
+                          const struct ftl_spawn_options *options)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int32_t status = strcmp(app->name, "copy") == 0 ? run_copy(options) : run_beside(options);
+        fflush(NULL);
+        _exit(status);
+    }
+    fake.host[index] = pid;
+}
+
+/* Sees whether a process of the host has ended, or waits for that. */
+static void look_at_host(size_t index, bool wait)
+{
+    int status;
+    if (fake.host[index] != 0 && waitpid(fake.host[index], &status, wait ? 0 : WNOHANG) > 0) {
+        fake.host[index] = 0;
+        fake.processes[index].state = FTL_PROCESS_EXITED;
+        fake.processes[index].exit_status =
+            WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+}
+
+ftl_status_t ftl_spawn_inheriting(struct ftl_bootimage *image, const struct ftl_app *app,
+                                  const struct ftl_spawn_options *options, ftl_handle_t *process,
+                                  ftl_handle_t *signals, const char **step)
+{
+    size_t index = fake.process_count;
+    struct ftl_process_info *info = &fake.processes[index];
     (void)image;
     *step = "loading its program";
     if (fake.spawn_status != FTL_OK) {
         return fake.spawn_status;
     }
-    assert_string_equal(options->args[0], app->name);
+    if (options->file == NULL && strcmp(app->name, "shell") != 0) {
+        assert_string_equal(options->args[0], app->name);
+    }
     assert_int_equal(offered(options, "console"), CONSOLE);
     assert_int_equal(offered(options, "names"),
                      strcmp(app->name, "loop") != 0 ? APP_NAMES : FTL_HANDLE_INVALID);
@@ -148,7 +235,14 @@ ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
     info->isolation = options->isolation;
     info->cpu_time = 5000000;
     info->state = FTL_PROCESS_RUNNING;
-    if (strcmp(app->name, "loop") != 0) {
+    if (options->file != NULL) { /* ELF and its status */
+        const char *data = options->file->data;
+        assert_string_equal(app->program, "program");
+        info->state = FTL_PROCESS_EXITED;
+        info->exit_status = atoi(data + 4) + (int)options->arg_count;
+    } else if (strcmp(app->name, "copy") == 0 || strcmp(app->name, "shell") == 0) {
+        start_on_host(index, app, options);
+    } else if (strcmp(app->name, "loop") != 0) {
         info->state = FTL_PROCESS_EXITED;
         info->exit_status = strcmp(app->name, "fault") == 0 ? FTL_EXIT_FAULT
                             : options->arg_count > 1        ? atoi(options->args[1])
@@ -156,6 +250,128 @@ ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
     }
     fake.last_isolation = options->isolation;
     *process = open_process(fake.process_count++);
+    *signals = SIGNALS;
+    return FTL_OK;
+}
+
+ftl_status_t ftl_signals_send(ftl_handle_t process, ftl_handle_t signals, int number)
+{
+    assert_int_equal(signals, SIGNALS);
+    return ftl_process_kill(process, 128 + number);
+}
+
+ftl_status_t ftl_notification_create(ftl_handle_t *notification)
+{
+    *notification = INTERRUPTS;
+    return FTL_OK;
+}
+
+/* Shells take no notice, and are ended. */
+ftl_status_t ftl_notification_signal(ftl_handle_t notification, uint64_t bits)
+{
+    assert_int_equal(notification, INTERRUPTS);
+    assert_int_equal(bits, 1);
+    return FTL_OK;
+}
+
+ftl_status_t ftl_notification_clear(ftl_handle_t notification, uint64_t mask, uint64_t *former)
+{
+    assert_int_equal(notification, INTERRUPTS);
+    *former = mask == 0;
+    return FTL_OK;
+}
+
+ftl_status_t ftl_vmo_create(uint64_t size, ftl_handle_t *vmo)
+{
+    free(fake.script);
+    fake.script = calloc(size, 1);
+    fake.script_size = size;
+    *vmo = SCRIPT;
+    return FTL_OK;
+}
+
+ftl_status_t ftl_vmo_write(ftl_handle_t vmo, uint64_t offset, const void *data, size_t size)
+{
+    assert_int_equal(vmo, SCRIPT);
+    memcpy(fake.script + offset, data, size);
+    return FTL_OK;
+}
+
+ftl_status_t ftl_vmspace_self(ftl_handle_t *vmspace)
+{
+    *vmspace = VMSPACE;
+    return FTL_OK;
+}
+
+ftl_status_t ftl_vmspace_map(ftl_handle_t vmspace, ftl_handle_t vmo, uint64_t offset, size_t size,
+                             uint32_t permissions, uintptr_t address, uintptr_t *mapped)
+{
+    assert_int_equal(vmspace, VMSPACE);
+    assert_int_equal(vmo, SCRIPT);
+    assert_int_equal(offset + address, 0);
+    assert_int_equal(permissions, FTL_MAP_READ | FTL_MAP_WRITE);
+    assert_int_equal(size, fake.script_size);
+    *mapped = (uintptr_t)fake.script;
+    return FTL_OK;
+}
+
+ftl_status_t ftl_vmspace_unmap(ftl_handle_t vmspace, uintptr_t address, size_t size)
+{
+    assert_int_equal(vmspace, VMSPACE);
+    assert_int_equal(address, (uintptr_t)fake.script);
+    assert_int_equal(size, fake.script_size);
+    return FTL_OK;
+}
+
+/* Those with an even status are for user mode. */
+bool ftl_program_is_for(const struct ftl_program_file *file, ftl_isolation_t isolation)
+{
+    return (atoi((const char *)file->data + 4) % 2 == 0) == (isolation == FTL_ISOLATION_USER);
+}
+
+ftl_status_t ftl_service_connect(const struct ftl_protocol *protocol, ftl_handle_t *channel)
+{
+    assert_ptr_equal(protocol, &mount_protocol);
+    *channel = MOUNTS;
+    return FTL_OK;
+}
+
+ftl_status_t mount_mount(ftl_handle_t channel, const struct mount_mount_request *request,
+                         struct mount_buffer *buffer, ftl_nsec_t deadline)
+{
+    (void)buffer;
+    assert_int_equal(channel, MOUNTS);
+    assert_int_equal(deadline, FTL_TIME_INFINITE);
+    snprintf(fake.mounts, sizeof(fake.mounts), "%s on %s %d", request->source, request->path,
+             request->read_only);
+    return strcmp(request->source, "bad") != 0 ? FTL_OK : FTL_ERR_NOT_FOUND;
+}
+
+ftl_status_t mount_unmount(ftl_handle_t channel, const struct mount_unmount_request *request,
+                           struct mount_buffer *buffer, ftl_nsec_t deadline)
+{
+    (void)buffer;
+    (void)deadline;
+    assert_int_equal(channel, MOUNTS);
+    snprintf(fake.mounts, sizeof(fake.mounts), "off %s", request->path);
+    return FTL_OK;
+}
+
+ftl_status_t mount_next(ftl_handle_t channel, const struct mount_next_request *request,
+                        struct mount_next_reply *reply, struct mount_buffer *buffer,
+                        ftl_nsec_t deadline)
+{
+    static const struct mount_next_reply mounts[] = {
+        { "/", "boot", "archive", "ro" },
+        { "/tmp", "memory", "memory", "" },
+    };
+    (void)buffer;
+    (void)deadline;
+    assert_int_equal(channel, MOUNTS);
+    if (request->index >= 2) {
+        return FTL_ERR_NOT_FOUND;
+    }
+    *reply = mounts[request->index];
     return FTL_OK;
 }
 
@@ -212,9 +428,10 @@ ftl_status_t ftl_service_names_for(ftl_handle_t starter, const struct ftl_app *a
 
 void ftl_ipc_drop(ftl_handle_t *handle)
 {
-    if (*handle != FTL_HANDLE_INVALID) {
-        assert_int_equal(*handle, APP_NAMES);
+    if (*handle == APP_NAMES) {
         fake.names_dropped++;
+    } else if (*handle != FTL_HANDLE_INVALID && *handle != SIGNALS && *handle != INTERRUPTS) {
+        ftl_handle_close(*handle);
     }
     *handle = FTL_HANDLE_INVALID;
 }
@@ -226,6 +443,7 @@ const char *ftl_strerror(ftl_status_t status)
 
 ftl_status_t ftl_process_info(ftl_handle_t process, struct ftl_process_info *info)
 {
+    look_at_host((process - FIRST_PROCESS) / HANDLES, false);
     *info = *process_of(process);
     return FTL_OK;
 }
@@ -233,6 +451,13 @@ ftl_status_t ftl_process_info(ftl_handle_t process, struct ftl_process_info *inf
 ftl_status_t ftl_process_kill(ftl_handle_t process, int32_t status)
 {
     struct ftl_process_info *info = process_of(process);
+    size_t index = (process - FIRST_PROCESS) / HANDLES;
+    look_at_host(index, false);
+    if (fake.host[index] != 0) {
+        kill(fake.host[index], SIGKILL);
+        look_at_host(index, true);
+        info->exit_status = status;
+    }
     if (info->state == FTL_PROCESS_RUNNING) {
         info->state = FTL_PROCESS_EXITED;
         info->exit_status = status;
@@ -242,7 +467,7 @@ ftl_status_t ftl_process_kill(ftl_handle_t process, int32_t status)
 
 ftl_status_t ftl_handle_close(ftl_handle_t handle)
 {
-    if (handle != FILES) {
+    if (handle != FILES && handle != MOUNTS && handle != SCRIPT && handle != VMSPACE) {
         process_of(handle);
         fake.open_handles--;
     }
@@ -269,9 +494,15 @@ ftl_status_t ftl_object_wait(struct ftl_wait_item *items, size_t count, ftl_nsec
         items[i].signals = 0;
         if (items[i].handle == CONSOLE) {
             items[i].signals = fake.interrupt ? FTL_SIGNAL_INTERRUPT : 0;
-        } else if (process_of(items[i].handle)->state == FTL_PROCESS_EXITED) {
+            continue;
+        }
+        look_at_host((items[i].handle - FIRST_PROCESS) / HANDLES,
+                     !fake.interrupt && deadline == FTL_TIME_INFINITE);
+        if (process_of(items[i].handle)->state == FTL_PROCESS_EXITED) {
             items[i].signals = FTL_SIGNAL_EXITED;
         }
+    }
+    for (size_t i = 0; i < count; i++) {
         *ready += (items[i].signals & items[i].interest) != 0;
     }
     if (*ready > 0) {
@@ -448,6 +679,16 @@ ftl_status_t ftl_system_power(ftl_handle_t system, uint32_t action, uint32_t sta
     return FTL_ERR_NOT_SUPPORTED;
 }
 
+const struct ftl_protocol mount_protocol = { .name = "mount" };
+
+/* What is typed. */
+char *shell_read_console(struct shell *reader, bool *ended)
+{
+    (void)reader;
+    *ended = false;
+    return strdup("typed line");
+}
+
 /* ---- Driving the shell ---- */
 
 static struct shell shell;
@@ -458,6 +699,34 @@ static void ignore_output(void *context, const char *data, size_t size)
     (void)context;
     (void)data;
     (void)size;
+}
+
+/* What main() does in a shell that runs beside another, or a script. */
+static int32_t run_beside(const struct ftl_spawn_options *options)
+{
+    assert_int_equal(offered(options, "interrupts"), INTERRUPTS);
+    if (strcmp(options->args[0], "sh") == 0) {
+        printf("script %s with %zu parameters\n", options->args[1], options->arg_count - 2);
+        return 0;
+    }
+    assert_int_equal(options->arg_count, SHELL_BESIDE_ARGUMENTS);
+    char *script = fake.script;
+    struct shell beside = {
+        .console = CONSOLE,
+        .system = SYSTEM,
+        .names = NAMES,
+        .image.vmo = BOOTIMAGE,
+        .pid = strtoull(options->args[1], NULL, 10),
+        .name = options->args[3],
+    };
+    assert_int_equal(offered(options, "script"), SCRIPT);
+    fake.script = NULL;
+    fake.names_made = fake.names_dropped = 0;
+    memset(fake.host, 0, sizeof(fake.host));
+    shell_source_open(&beside);
+    shell_run_state(&beside, (struct shell_text){ script, fake.script_size },
+                    atoi(options->args[2]));
+    return beside.status;
 }
 
 static int setup(void **state)
@@ -478,7 +747,12 @@ static int setup(void **state)
     shell.image.vmo = BOOTIMAGE;
     shell.bootargs = bootargs;
     shell.bootarg_count = 1;
+    shell.is_interactive = true;
+    shell.owns_console = true;
+    shell.name = "shell";
+    shell.pid = 99;
     shell.editor = ftl_line_editor_create(&config);
+    shell_source_open(&shell);
     return 0;
 }
 
@@ -486,27 +760,42 @@ static int teardown(void **state)
 {
     (void)state;
     ftl_line_editor_destroy(shell.editor);
-    for (size_t i = 0; i < shell.variable_count; i++) {
-        free(shell.variables[i].value);
-    }
+    shell_variables_free(&shell);
+    free(fake.script);
     return 0;
 }
 
-/* Runs a line with stdout and stderr caught; checks both together, and the status. */
+/* Runs lines with all output caught. Whether the last one was taken for a whole command. */
+static bool run(const char *line, char *output, size_t size)
+{
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    fflush(stdout);
+    int real_out = dup(STDOUT_FILENO);
+    int real_err = dup(STDERR_FILENO);
+    dup2(fileno(file), STDOUT_FILENO);
+    dup2(fileno(file), STDERR_FILENO);
+    bool whole = shell_run_line(&shell, line, false);
+    fflush(stdout);
+    dup2(real_out, STDOUT_FILENO);
+    dup2(real_err, STDERR_FILENO);
+    close(real_out);
+    close(real_err);
+    rewind(file);
+    output[fread(output, 1, size - 1, file)] = '\0';
+    fclose(file);
+    return whole;
+}
+
+/* Runs a line; checks all its output, and the status. */
 static void check(const char *line, const char *expected, int32_t status)
 {
-    char *output = NULL;
-    size_t size = 0;
-    FILE *real_out = stdout;
-    FILE *real_err = stderr;
-    stdout = stderr = open_memstream(&output, &size);
-    shell_execute_line(&shell, line);
-    fclose(stdout);
-    stdout = real_out;
-    stderr = real_err;
+    static char output[20000];
+    if (!run(line, output, sizeof(output))) {
+        fail_msg("'%s' is taken for the beginning of a command", line);
+    }
     assert_string_equal(output, expected);
     assert_int_equal(shell.status, status);
-    free(output);
 }
 
 /* ---- Tests ---- */
@@ -524,30 +813,264 @@ static void lists_follow_their_conditions(void **state)
 static void malformed_line_runs_nothing(void **state)
 {
     (void)state;
-    check("echo a; echo 'b", "shell: unclosed ' at column 14\n", 2);
+    check("echo a; echo ${b c}", "shell: ${ at column 14 is not ${NAME} or the like\n", 2);
+    check("echo a; ; echo b", "shell: a command expected at column 9, not ;\n", 2);
 }
 
 static void variables_are_set_and_used(void **state)
 {
     (void)state;
     check("A=1 B='2 3'; A=x$A; echo $A $B", "x1 2 3\n", 0);
-    check("A= ; echo <$A>",
-          "shell: there are no pipes, redirections or groups: quote the < at column 11\n", 2);
     check("A=; echo [$A]", "[]\n", 0);
-    check("A=1 echo", "shell: 'echo' after A=1: variables are set in a command of their own\n", 2);
+    check("A=1; A=2 eval 'echo $A'; echo $A", "2\n1\n", 0);
     check("=1", "shell: no command or app '=1'; `help` lists commands, `run` apps\n", 127);
 }
 
-static void variables_are_bounded(void **state)
+static void control_structures_choose_and_repeat(void **state)
 {
     (void)state;
-    char line[32];
-    for (int i = 0; i < SHELL_VARIABLES_MAX; i++) {
-        snprintf(line, sizeof(line), "V%d=%d", i, i);
-        check(line, "", 0);
+    check("if false; then echo a; elif true; then echo b; else echo c; fi", "b\n", 0);
+    check("if false; then echo a; fi", "", 0);
+    check("for i in 1 '2 3' x*y; do echo \"<$i>\"; done", "<1>\n<2 3>\n<x*y>\n", 0);
+    check("i=0; while [ $i -lt 3 ]; do i=$((i+1)); echo $i; done", "1\n2\n3\n", 0);
+    check("until [ $i = 0 ]; do i=$((i-1)); done; echo $i", "0\n", 0);
+    check("for i in a b c d; do [ $i = b ] && continue; [ $i = d ] && break; echo $i; done",
+          "a\nc\n", 0);
+    check("for i in a b; do for j in 1 2; do echo $i$j; break 2; done; done; echo end", "a1\nend\n",
+          0);
+    check("for i in a b; do for j in 1 2; do echo $i$j; continue 2; done; done", "a1\nb1\n", 0);
+    check("case abc in x|y) echo 1;; a*c) echo 2;; *) echo 3;; esac", "2\n", 0);
+    check("case '*' in '?') echo 1;; \\*) echo 2;; esac; case x in y) ;; esac", "2\n", 0);
+    check("{ echo a; false; } || echo b", "a\nb\n", 0);
+    check("! true; echo $?; ! false", "1\n", 0);
+    check("break", "break: not in a loop\n", 1);
+}
+
+static void functions_have_parameters_and_return(void **state)
+{
+    (void)state;
+    check("f() { echo \"$#:$1:$2\"; return 3; echo no; }", "", 0);
+    check("set -- x; f a 'b c'; echo $? $1", "2:a:b c\n3 x\n", 0);
+    check("f() { f() { echo new; }; echo old; }; f; f", "old\nnew\n", 0);
+    check("g() { for i; do shift; echo $i:$#; done; }; g 1 2", "1:1\n2:0\n", 0);
+    check("unset -f g; g", "shell: no command or app 'g'; `help` lists commands, `run` apps\n",
+          127);
+    check("r() { r; }; r", "r: more than 50 calls in one another\n", 1);
+    check("return", "return: not in a function or a file\n", 1);
+}
+
+static void options_trace_and_end_at_errors(void **state)
+{
+    (void)state;
+    check("set -q", "set: there is no option q; there are e and x\n", 2);
+    check("set -x; A=1 true 'b c'; set +x; echo $-", "+ A=1 true 'b c'\n+ set +x\n\n", 0);
+    check("set -e; false || true; if false; then :; fi; ! true; echo on", "on\n", 0);
+    assert_false(shell.leave);
+    check("false; echo not reached", "", 1);
+    assert_true(shell.leave);
+}
+
+static void conditions_test_texts_numbers_and_files(void **state)
+{
+    (void)state;
+    const char *true_ones[] = {
+        "test a",
+        "[ -n a ]",
+        "[ -z '' ]",
+        "[ a = a ]",
+        "[ a != b ]",
+        "[ ! '' ]",
+        "[ 7 -eq 07 ]",
+        "[ -1 -lt 1 ]",
+        "[ 2 -ge 2 -a 3 -gt 2 ]",
+        "[ '' -o x ]",
+        "[ \\( '' -o a \\) -a b ]",
+        "[ -d / ]",
+        "[ -e /etc/passwd ]",
+        "[ -f /etc/passwd ]",
+        "[ -s /etc/passwd ]",
+        "[ -r / ]",
+        "[ = = = ]",
+        "[ -n ]",
+        "[ ! ]",
+        "[ ! -f / ]",
+        "[ '(' = '(' ]",
+    };
+    const char *false_ones[] = { "test",      "[ ]",         "[ '' ]",
+                                 "[ a = b ]", "[ 1 -ne 1 ]", "[ -f / ]",
+                                 "[ ! a ]",   "[ a -a '' ]", "[ -e /nonexistent ]",
+                                 "[ -L / ]" };
+    for (size_t i = 0; i < sizeof(true_ones) / sizeof(true_ones[0]); i++) {
+        check(true_ones[i], "", 0);
     }
-    check("MORE=1", "shell: cannot set MORE: there are already 64 variables\n", 1);
-    check("V0=again; echo $V0", "again\n", 0);
+    for (size_t i = 0; i < sizeof(false_ones) / sizeof(false_ones[0]); i++) {
+        check(false_ones[i], "", 1);
+    }
+    check("[ a", "[: the last word is not ]\n", 2);
+    check("[ 1 -eq x ]", "[: not understood: 'x'\n", 2);
+    check("[ a b ]", "[: not understood: 'b'\n", 2);
+    check("[ a -a ]", "[: not understood: 'the end'\n", 2);
+}
+
+static void commands_go_on_over_lines(void **state)
+{
+    (void)state;
+    char output[100];
+    assert_false(run("if true", output, sizeof(output)));
+    assert_false(run("then echo 'a", output, sizeof(output)));
+    check("b'; fi", "a\nb\n", 0);
+    assert_false(run("copy <<E", output, sizeof(output)));
+    assert_false(run("x $((1+1))", output, sizeof(output)));
+    check("E", "x 2\n", 0);
+    assert_false(run("echo a \\", output, sizeof(output)));
+    check("b", "a b\n", 0);
+}
+
+static void redirections_change_descriptors_for_a_command(void **state)
+{
+    (void)state;
+    char name[] = "/tmp/ftl_shell_XXXXXX";
+    int file = mkstemp(name);
+    assert_true(file >= 0);
+    close(file);
+    shell_variable_set(&shell, "F", 1, name);
+    check("echo one >$F; echo two >>$F; copy <$F", "one\ntwo\n", 0);
+    check("{ echo a; echo b >&2; } 2>$F; echo --; copy <$F", "a\n--\nb\n", 0);
+    check("if true; then echo c; fi >$F 2>&1; copy x <$F", "x\nc\n", 0);
+    check("while read a b; do echo \"$b,$a\"; done <<E\n1 2 3\n x  y \nE", "2 3,1\ny,x\n", 0);
+    check("for i in 1 2; do echo $i; done >$F; read x <$F; echo $x; : >$F; read x <$F", "1\n", 1);
+    check("copy </nonexistent", "shell: cannot open /nonexistent: No such file or directory\n", 1);
+    check("echo a >&7", "shell: cannot use descriptor 7: Bad file descriptor\n", 1);
+    check("echo a >&x", "shell: 'x' is no descriptor: a digit or -\n", 1);
+    check("exec 9>$F; echo kept >&9; exec 9>&-; copy <$F", "kept\n", 0);
+    check("echo a >&-", "echo: cannot write its output\n", 1);
+    unlink(name);
+}
+
+static void pipelines_pass_output_on(void **state)
+{
+    (void)state;
+    check("echo a b | copy | copy", "a b\n", 0);
+    check("echo a | copy x y | while read l; do echo \"<$l>\"; done", "<x>\n<y>\n<a>\n", 0);
+    check(
+        "x=1; f() { echo \"$x$1\"; }; f 'a  b' | copy; echo $x | { read x; echo got $x; }; echo $x",
+        "1a  b\ngot 1\n1\n", 0);
+    check("true | hello 7; echo $?; hello 7 | true; echo $?", "7\n0\n", 0);
+    check("echo a | nosuch",
+          "shell: no command or app 'nosuch'; `help` lists commands, `run` apps\n", 127);
+    check("! echo a | copy", "a\n", 1);
+    assert_int_equal(fake.open_handles, 0);
+}
+
+static void commands_are_run_beside_the_shell(void **state)
+{
+    (void)state;
+    check("x=1; (x=2; echo $x; exit 4); echo $? $x", "2\n4 1\n", 0);
+    check("set -- 'a b' c; (echo $# \"$1\" $$ $0; set +e; false; echo $?)", "2 a b 99 shell\n1\n",
+          0);
+    check("false; (echo $?)", "1\n", 0);
+    check("(copy <<E; echo b)\na\nE", "a\nb\n", 0);
+    check("export A=1; B=2; C=3 copy </dev/null", "A=1\nC=3\n", 0);
+    assert_int_equal(fake.open_handles, 0);
+}
+
+static void output_of_commands_becomes_words(void **state)
+{
+    (void)state;
+    check("echo \"<$(echo a; echo; echo b; echo)>\" $(copy x 'y  z' </dev/null)",
+          "<a\n\nb> x y z\n", 0);
+    check("x=$(false); echo $?; x=$(echo hi) && echo $x", "1\nhi\n", 0);
+    check("f() { echo in f; }; echo `f` $(echo $(echo deep))", "in f deep\n", 0);
+    check("x=$(nosuch); echo \"$? <$x>\"",
+          "shell: no command or app 'nosuch'; `help` lists commands, `run` apps\n127 <>\n", 0);
+    check("echo `a )`", "shell: a command expected at column 3, not )\n", 2);
+    assert_int_equal(fake.open_handles, 0);
+}
+
+static void scripts_run_from_files(void **state)
+{
+    (void)state;
+    char name[] = "/tmp/ftl_shell_XXXXXX";
+    int file = mkstemp(name);
+    dprintf(file, "#!/bin/sh\nx=5\necho $x \\\n  more\nif true; then\n  return 6\nfi\necho no\n");
+    shell_variable_set(&shell, "F", 1, name);
+    check(". $F; echo $? $x", "5 more\n6 5\n", 0);
+    check(". /nonexistent", "shell: cannot read /nonexistent: No such file or directory\n", 127);
+    assert_int_equal(ftruncate(file, 0), 0);
+    assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+    dprintf(file, "echo a\n\necho b )\n");
+    char expected[200];
+    snprintf(expected, sizeof(expected), "a\n%s: a command expected at line 3, column 8, not )\n",
+             name);
+    check(". $F", expected, 2);
+    close(file);
+    unlink(name);
+}
+
+static void make_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void files_are_programs_or_scripts(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/ftl_shell_XXXXXX";
+    char expected[200];
+    assert_non_null(mkdtemp(directory));
+    assert_int_equal(chdir(directory), 0);
+    make_file("odd", "\x7f"
+                     "ELF41\n");
+    make_file("even", "\x7f"
+                      "ELF20\n");
+    make_file("text", "echo a\n");
+    make_file("empty", "");
+    check("./odd", "", 42);
+    assert_int_equal(fake.last_isolation, FTL_ISOLATION_SANDBOX);
+    check("./even a b", "", 23);
+    assert_int_equal(fake.last_isolation, FTL_ISOLATION_USER);
+    check("run --isolation=sandbox ./even", "", 21);
+    assert_int_equal(fake.last_isolation, FTL_ISOLATION_SANDBOX);
+    check("./text a b", "script ./text with 2 parameters\n", 0);
+    check("./empty", "script ./empty with 0 parameters\n", 0);
+    check("./none", "shell: ./none: No such file or directory\n", 127);
+    check("odd", "shell: no command or app 'odd'; `help` lists commands, `run` apps\n", 127);
+    shell_variable_set(&shell, "PATH", 4, directory);
+    snprintf(expected, sizeof(expected), "script %s/text with 1 parameters\n42\n", directory);
+    check("text x; odd; echo $?", expected, 0);
+    unlink("odd");
+    unlink("even");
+    unlink("text");
+    unlink("empty");
+    assert_int_equal(chdir("/"), 0);
+    rmdir(directory);
+}
+
+static void file_systems_are_mounted_listed_and_unmounted(void **state)
+{
+    (void)state;
+    check("mount", "boot on / type archive (ro)\nmemory on /tmp type memory\n", 0);
+    check("mount block /disk", "", 0);
+    assert_string_equal(fake.mounts, "block on /disk 0");
+    check("mount -r block:1 /mnt", "", 0);
+    assert_string_equal(fake.mounts, "block:1 on /mnt 1");
+    check("cd /; mount memory tmp", "", 0);
+    assert_string_equal(fake.mounts, "memory on //tmp 0");
+    check("umount /disk", "", 0);
+    assert_string_equal(fake.mounts, "off /disk");
+    check("mount bad /disk", "mount: cannot mount it: some error\n", 1);
+    check("mount x", "usage: mount [-r] [SOURCE DIRECTORY]\n", 2);
+    check("umount", "usage: umount DIRECTORY\n", 2);
+}
+
+static void directories_are_changed(void **state)
+{
+    (void)state;
+    check("cd /; pwd; cd etc; pwd; cd -; pwd", "/\n/etc\n/\n/\n", 0);
+    check("cd /nonexistent", "cd: /nonexistent: No such file or directory\n", 1);
 }
 
 static void app_runs_by_name_and_gives_its_status(void **state)
@@ -609,8 +1132,12 @@ static void run_alone_lists_the_apps(void **state)
     (void)state;
     check("run",
           "hello            sandbox  app number 1\n"
+          "    hi\n"
           "loop             user     app number 2\n"
-          "fault            sandbox  app number 3\n",
+          "fault            sandbox  app number 3\n"
+          "copy             sandbox  app number 4\n"
+          "shell            sandbox  app number 5\n"
+          "program          sandbox  app number 6\n",
           0);
 }
 
@@ -633,6 +1160,14 @@ static void control_c_kills_the_foreground_and_the_rest_of_the_line(void **state
     fake.interrupt_after_waits = 0;
     check("loop; echo not reached", "^C\n", 130);
     assert_int_equal(fake.open_handles, 0);
+    fake.interrupt_after_waits = 0;
+    check("echo a | loop | loop; echo not reached", "^C\n", 130);
+    assert_int_equal(fake.open_handles, 0);
+    fake.interrupt_after_waits = 0;
+    check("(while true; do :; done); echo not reached", "^C\n", 130);
+    assert_int_equal(fake.open_handles, 0);
+    fake.interrupt = true;
+    check("while true; do :; done; echo not reached", "^C\n", 130);
     fake.interrupt_after_waits = 0;
     check("sleep 10; echo not reached", "^C\n", 130);
     check("echo again", "again\n", 0);
@@ -698,11 +1233,16 @@ static void jobs_are_bounded(void **state)
     check("loop &", "[5] 33\n", 0);
 }
 
-static void commands_of_the_shell_do_not_run_in_the_background(void **state)
+static void anything_runs_in_the_background(void **state)
 {
     (void)state;
-    check("ps &", "shell: ps is part of the shell and cannot run in the background\n", 2);
-    check("time loop &", "shell: time is part of the shell and cannot run in the background\n", 2);
+    check("(exit 3) &", "[1] 1\n", 0);
+    check("wait $!; echo $?", "3\n", 0);
+    check("loop | loop &", "[1] 3\n", 0);
+    check("kill %1; jobs", "[1] done, status 137 (killed): loop | loop\n", 0);
+    check("true && hello 5 &", "[1] 4\n", 0);
+    check("wait %1", "", 5);
+    assert_int_equal(fake.open_handles, 0);
 }
 
 static void sleep_takes_decimals(void **state)
@@ -899,7 +1439,19 @@ int main(void)
         TEST(lists_follow_their_conditions),
         TEST(malformed_line_runs_nothing),
         TEST(variables_are_set_and_used),
-        TEST(variables_are_bounded),
+        TEST(control_structures_choose_and_repeat),
+        TEST(functions_have_parameters_and_return),
+        TEST(options_trace_and_end_at_errors),
+        TEST(conditions_test_texts_numbers_and_files),
+        TEST(commands_go_on_over_lines),
+        TEST(redirections_change_descriptors_for_a_command),
+        TEST(pipelines_pass_output_on),
+        TEST(commands_are_run_beside_the_shell),
+        TEST(output_of_commands_becomes_words),
+        TEST(scripts_run_from_files),
+        TEST(files_are_programs_or_scripts),
+        TEST(file_systems_are_mounted_listed_and_unmounted),
+        TEST(directories_are_changed),
         TEST(app_runs_by_name_and_gives_its_status),
         TEST(isolation_is_by_option_then_boot_argument_then_manifest),
         TEST(unknown_names_are_not_found),
@@ -912,7 +1464,7 @@ int main(void)
         TEST(kill_takes_jobs_and_numbers),
         TEST(wait_gives_a_jobs_status),
         TEST(jobs_are_bounded),
-        TEST(commands_of_the_shell_do_not_run_in_the_background),
+        TEST(anything_runs_in_the_background),
         TEST(sleep_takes_decimals),
         TEST(time_shows_real_and_cpu_time),
         TEST(system_commands_show_what_the_system_says),

@@ -40,16 +40,25 @@ static int32_t date(struct shell *shell, size_t count, char **word)
 static int32_t echo(struct shell *shell, size_t count, char **word)
 {
     (void)shell;
-    for (size_t i = 1; i < count; i++) {
-        printf("%s%s", i > 1 ? " " : "", word[i]);
+    bool open = count > 1 && strcmp(word[1], "-n") == 0;
+    size_t first = open ? 2 : 1;
+    for (size_t i = first; i < count; i++) {
+        printf("%s%s", i > first ? " " : "", word[i]);
     }
-    putchar('\n');
+    fputs(open ? "" : "\n", stdout);
     return SHELL_OK;
+}
+
+static int32_t exec(struct shell *shell, size_t count, char **word)
+{
+    int32_t status = count > 1 ? shell_run_words(shell, count - 1, word + 1) : SHELL_OK;
+    shell->leave = true;
+    return status;
 }
 
 static int32_t leave(struct shell *shell, size_t count, char **word)
 {
-    uint64_t status = 0;
+    uint64_t status = shell->is_interactive ? 0 : (uint64_t)(uint32_t)shell->status;
     if (count > 2) {
         return shell_usage(word[0]);
     }
@@ -104,7 +113,7 @@ static int32_t time_command(struct shell *shell, size_t count, char **word)
         return shell_usage(word[0]);
     }
     ftl_clock_get(&start);
-    int32_t status = shell_execute_words(shell, count - 1, word + 1);
+    int32_t status = shell_run_words(shell, count - 1, word + 1);
     ftl_clock_get(&end);
     print_duration("real", end - start);
     print_duration("cpu ", shell->children_time - children);
@@ -113,37 +122,63 @@ static int32_t time_command(struct shell *shell, size_t count, char **word)
 
 /* By name. */
 static const struct shell_builtin builtins[] = {
-    { "clear", "", "clear the screen", clear, false },
-    { "date", "", "print the time (UTC) and the date", date, false },
-    { "devices", "", "list the devices of the machine, and what drives them", shell_devices,
-      false },
-    { "echo", "[WORD]...", "print the words", echo, false },
-    { "exit", "[STATUS]", "end this shell; init starts a new one", leave, false },
-    { "false", "", "do nothing, with status 1", false_command, false },
+    { ".", "FILE", "run the commands in a file, in this shell", shell_dot },
+    { ":", "[WORD]...", "do nothing, with status 0", true_command },
+    { "[", "CONDITION ]", "test", shell_test },
+    { "break", "[LEVELS]", "leave a loop", shell_break },
+    { "cd", "[DIRECTORY|-]", "change the current directory", shell_cd },
+    { "clear", "", "clear the screen", clear },
+    { "continue", "[LEVELS]", "go on with a loop's next round", shell_break },
+    { "date", "", "print the time (UTC) and the date", date },
+    { "devices", "", "list the devices of the machine, and what drives them", shell_devices },
+    { "echo", "[-n] [WORD]...", "print the words; -n: without a newline", echo },
+    { "eval", "[WORD]...", "run the words as a command", shell_eval },
+    { "exec", "[COMMAND...]", "run a command and exit; without one, keep the redirections", exec },
+    { "exit", "[STATUS]", "end this shell; init starts a new one", leave },
+    { "export", "[NAME[=VALUE]]...", "give variables to programs, or list those", shell_export },
+    { "false", "", "do nothing, with status 1", false_command },
     { "handles", "PID",
       "list a process's handles; rights: r w m(ap) x(execute) d(uplicate) t(ransfer) "
       "M(anage) W(ait)",
-      shell_handles, false },
-    { "help", "[COMMAND]", "list the commands, or explain one", help, false },
-    { "history", "", "list the lines that were entered", history, false },
-    { "jobs", "", "list the background jobs", shell_jobs, false },
-    { "kill", "PID|%JOB...", "end processes, with status 137", shell_kill, false },
-    { "log", "[-n LINES]", "print the kernel's log, or its last lines", shell_log, false },
-    { "mem", "", "show memory: total, free, of the kernel, of each process", shell_mem, false },
-    { "objects", "", "count the kernel's objects of each kind", shell_objects, false },
-    { "ps", "", "list the processes", shell_ps, false },
-    { "reboot", "", "restart the machine", shell_reboot, false },
+      shell_handles },
+    { "help", "[COMMAND]", "list the commands, or explain one", help },
+    { "history", "", "list the lines that were entered", history },
+    { "jobs", "", "list the background jobs", shell_jobs },
+    { "kill", "PID|%JOB...", "end processes, with status 137", shell_kill },
+    { "log", "[-n LINES]", "print the kernel's log, or its last lines", shell_log },
+    { "mem", "", "show memory: total, free, of the kernel, of each process", shell_mem },
+    { "mount", "[-r] [SOURCE DIRECTORY]",
+      "mount a disk (block, block:1 ...), memory or the boot image; -r: read-only; alone, list",
+      shell_mount },
+    { "objects", "", "count the kernel's objects of each kind", shell_objects },
+    { "ps", "", "list the processes", shell_ps },
+    { "pwd", "", "print the current directory", shell_pwd },
+    { "read", "[-r] [NAME]...", "read a line into variables; -r: a \\ is plain", shell_read },
+    { "reboot", "", "restart the machine", shell_reboot },
+    { "return", "[STATUS]", "leave a function, or a file run by .", shell_return },
     { "run", "[--isolation=user|sandbox] [NAME [ARGUMENT]...]",
-      "start an app; without a name, list the apps", shell_run, true },
-    { "shutdown", "[STATUS]", "power off; QEMU ends with the status", shell_shutdown, false },
-    { "sleep", "SECONDS", "wait", shell_sleep, false },
-    { "time", "COMMAND...", "run a command and print how long it took", time_command, false },
+      "start an app; without a name, list the apps", shell_run },
+    { "set", "[-ex|+ex]... [--] [WORD]...",
+      "set options and parameters; -e: exit on errors; -x: print commands; alone, list variables",
+      shell_set },
+    { "shift", "[COUNT]", "drop the first parameters", shell_shift },
+    { "shutdown", "[STATUS]", "power off; QEMU ends with the status", shell_shutdown },
+    { "sleep", "SECONDS", "wait", shell_sleep },
+    { "source", "FILE", "run the commands in a file, in this shell", shell_dot },
+    { "test", "CONDITION",
+      "-e -f -d -s -r -w -x -L FILE, -n -z TEXT, A = B, A != B, A -eq B (ne lt le gt ge), "
+      "A -nt B, ! ( ) -a -o",
+      shell_test },
+    { "time", "COMMAND...", "run a command and print how long it took", time_command },
     { "top", "[-n LOOKS]", "watch what threads and harts do, each second, until q or Ctrl-C",
-      shell_top, false },
-    { "true", "", "do nothing, with status 0", true_command, false },
-    { "uptime", "", "show the time since boot, and what runs", shell_uptime, false },
-    { "vm", "PID", "list what is mapped in a process's vmspace", shell_vm, false },
-    { "wait", "[PID|%JOB]", "wait for a background job, or for all", shell_wait, false },
+      shell_top },
+    { "true", "", "do nothing, with status 0", true_command },
+    { "type", "NAME...", "say what commands are", shell_type },
+    { "umount", "DIRECTORY", "write back what is mounted there, and take it away", shell_umount },
+    { "unset", "[-f] NAME...", "forget variables, or functions", shell_unset },
+    { "uptime", "", "show the time since boot, and what runs", shell_uptime },
+    { "vm", "PID", "list what is mapped in a process's vmspace", shell_vm },
+    { "wait", "[PID|%JOB]", "wait for a background job, or for all", shell_wait },
 };
 
 #define BUILTINS (sizeof(builtins) / sizeof(builtins[0]))
@@ -178,10 +213,14 @@ int32_t shell_failed(const char *name, const char *what, ftl_status_t status)
 
 static const char language[] =
     "\n"
-    "An app's name alone runs it too. COMMAND & runs an app in the background; A; B, A && B and\n"
-    "A || B run one after the other. 'text', \"text\" and \\ quote, NAME=VALUE sets $NAME, $? is "
-    "the\n"
-    "last status, $! the last background process. Ctrl-C ends what runs, Tab completes.\n"
+    "An app's name alone runs it too. COMMAND & runs it in the background, A | B passes A's "
+    "output\n"
+    "to B, A; B, A && B and A || B run one after the other. >FILE >>FILE <FILE 2>FILE 2>&1 "
+    "redirect.\n"
+    "'text', \"text\" and \\ quote, * ? [a-z] match files, NAME=VALUE sets $NAME, $? is the last\n"
+    "status, $! the last background process, $(COMMAND) its output. There are if, for, while, "
+    "until,\n"
+    "case, { }, ( ) and functions: see docs/shell.md. Ctrl-C ends what runs, Tab completes.\n"
     "Statuses: 2 wrong use, 126 could not start, 127 not found, 130 Ctrl-C, 137 killed, 139 "
     "fault.\n";
 

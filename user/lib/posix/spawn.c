@@ -9,6 +9,7 @@
 #include <ftl/environ.h>
 #include <ftl/handle.h>
 #include <ftl/inherit.h>
+#include <ftl/inherit_spawn.h>
 #include <ftl/ipc.h>
 #include <ftl/notification.h>
 #include <ftl/process.h>
@@ -293,6 +294,20 @@ static void limit_memory(struct ftl_app *app)
     ftl_handle_close(self);
 }
 
+/* Starts the app with as much memory as there can be for it, up to what its manifest says. */
+static ftl_status_t spawn_limited(struct ftl_bootimage *image, struct ftl_app *app,
+                                  const struct ftl_spawn_options *options, ftl_handle_t *process,
+                                  const char **step)
+{
+    limit_memory(app);
+    ftl_status_t status = ftl_spawn(image, app, options, process, step);
+    while (status == FTL_ERR_LIMIT && app->memory_limit > MEMORY_LEAST) {
+        app->memory_limit /= 2;
+        status = ftl_spawn(image, app, options, process, step);
+    }
+    return status;
+}
+
 static size_t count_strings(char *const *strings)
 {
     size_t count = 0;
@@ -319,13 +334,7 @@ static long start(struct ftl_app *app, const struct offer *offer, char *const *a
     if (error != 0) {
         return error;
     }
-    limit_memory(app);
-    ftl_status_t status = ftl_spawn(&programs.image, app, &options, process, NULL);
-    while (status == FTL_ERR_LIMIT && app->memory_limit > MEMORY_LEAST) {
-        app->memory_limit /= 2;
-        status = ftl_spawn(&programs.image, app, &options, process, NULL);
-    }
-    return posix_error(status);
+    return posix_error(spawn_limited(&programs.image, app, &options, process, NULL));
 }
 
 /* Finds the app and puts together what it gets; the lock is held. */
@@ -402,4 +411,57 @@ int posix_spawnp(pid_t *restrict pid, const char *restrict path,
                  char *const vars[restrict])
 {
     return posix_spawn(pid, path, actions, attributes, args, vars);
+}
+
+/* ---- Shells ---- */
+
+static ftl_status_t status_of(long error)
+{
+    return error == 0 ? FTL_OK : error == -ENOMEM ? FTL_ERR_NO_MEMORY : FTL_ERR_LIMIT;
+}
+
+/* Puts together what is inherited, and what the caller offers. */
+static long offer_all(struct offer *offer, const struct ftl_app *app,
+                      const struct ftl_spawn_options *options, ftl_handle_t *signals)
+{
+    long error = offer_descriptors(offer);
+    if (error == 0) {
+        error = offer_files(offer, app);
+    }
+    if (error == 0 && offer->count + options->handle_count >= FTL_SPAWN_HANDLES_MAX) {
+        error = -EMFILE;
+    }
+    if (error == 0) {
+        error = offer_signals(offer, signals);
+    }
+    for (size_t i = 0; error == 0 && i < options->handle_count; i++) {
+        offer->handles[offer->count++] = options->handles[i];
+    }
+    return error;
+}
+
+ftl_status_t ftl_spawn_inheriting(struct ftl_bootimage *image, const struct ftl_app *app,
+                                  const struct ftl_spawn_options *options, ftl_handle_t *process,
+                                  ftl_handle_t *signals, const char **step)
+{
+    struct ftl_spawn_options all = *options;
+    struct ftl_app limited = *app;
+    struct offer *offer = calloc(1, sizeof(*offer));
+    *signals = FTL_HANDLE_INVALID;
+    *step = "passing on descriptors";
+    if (offer == NULL) {
+        return FTL_ERR_NO_MEMORY;
+    }
+    descriptor_copy_table(&offer->descriptors);
+    ftl_status_t status = status_of(offer_all(offer, app, options, signals));
+    if (status == FTL_OK) {
+        all.handles = offer->handles;
+        all.handle_count = offer->count;
+        status = spawn_limited(image, &limited, &all, process, step);
+    }
+    drop_offer(offer);
+    if (status != FTL_OK) {
+        ftl_ipc_drop(signals);
+    }
+    return status;
 }

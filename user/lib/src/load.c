@@ -130,6 +130,17 @@ ftl_status_t ftl_program_open(struct ftl_program **opened, const struct ftl_prog
     return FTL_OK;
 }
 
+bool ftl_program_is_for(const struct ftl_program_file *file, ftl_isolation_t isolation)
+{
+    char why[FTL_PROGRAM_WHY_MAX];
+    struct ftl_program program = {
+        .isolation = isolation,
+        .data = file->data,
+        .size = file->size,
+    };
+    return parse(&program, why, sizeof(why)) == FTL_OK;
+}
+
 void ftl_program_close(struct ftl_program *program)
 {
     if (program->vmo != FTL_HANDLE_INVALID) {

@@ -82,18 +82,34 @@ static ftl_status_t find_program(const struct ftl_bootimage *image, const struct
     return FTL_OK;
 }
 
-/* Finds the app's program, opened. */
-static ftl_status_t open_program(struct ftl_bootimage *image, const struct ftl_app *app,
-                                 ftl_isolation_t isolation, struct ftl_program **program,
-                                 const char **step)
+static ftl_status_t open_file(const struct ftl_program_file *file, ftl_isolation_t isolation,
+                              struct ftl_program **program, const char **step)
 {
     static char failed[FTL_PROGRAM_WHY_MAX + sizeof("loading its program ()")];
     char why[FTL_PROGRAM_WHY_MAX] = "";
+    *step = "loading its program";
+    ftl_status_t status = ftl_program_open(program, file, isolation, why, sizeof(why));
+    if (status != FTL_OK && why[0] != '\0') {
+        snprintf(failed, sizeof(failed), "%s (%s)", *step, why);
+        *step = failed;
+    }
+    return status;
+}
+
+/* Finds the app's program, opened. */
+static ftl_status_t open_program(struct ftl_bootimage *image, const struct ftl_app *app,
+                                 const struct ftl_spawn_options *options,
+                                 struct ftl_program **program, const char **step)
+{
+    ftl_isolation_t isolation = options->isolation;
     struct ftl_program_file file;
 
     *step = "finding its program";
     if (isolation != FTL_ISOLATION_SANDBOX && isolation != FTL_ISOLATION_USER) {
         return FTL_ERR_INVALID_ARGUMENT;
+    }
+    if (options->file != NULL) {
+        return open_file(options->file, isolation, program, step);
     }
     *program = opened_before(image, app, isolation);
     if (*program != NULL) {
@@ -103,13 +119,9 @@ static ftl_status_t open_program(struct ftl_bootimage *image, const struct ftl_a
     if (status != FTL_OK) {
         return status;
     }
-    *step = "loading its program";
-    status = ftl_program_open(program, &file, isolation, why, sizeof(why));
+    status = open_file(&file, isolation, program, step);
     if (status == FTL_OK) {
         keep_open(image, app, isolation, *program);
-    } else if (why[0] != '\0') {
-        snprintf(failed, sizeof(failed), "%s (%s)", *step, why);
-        *step = failed;
     }
     return status;
 }
@@ -212,15 +224,23 @@ static ftl_status_t start(const struct making *making, const struct ftl_spawn_op
     return ftl_process_start(making->process, making->entry, blob, size);
 }
 
+/* A program that is not of the image is not kept open. */
+static void close_own(const struct ftl_spawn_options *options, struct ftl_program *program)
+{
+    if (options->file != NULL && program != NULL) {
+        ftl_program_close(program);
+    }
+}
+
 ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
                        const struct ftl_spawn_options *options, ftl_handle_t *process,
                        const char **step)
 {
-    struct ftl_program *program;
+    struct ftl_program *program = NULL;
     struct making making = { .process = FTL_HANDLE_INVALID };
     const char *now;
 
-    ftl_status_t status = open_program(image, app, options->isolation, &program, &now);
+    ftl_status_t status = open_program(image, app, options, &program, &now);
     if (status != FTL_OK) {
         goto fail;
     }
@@ -245,11 +265,13 @@ ftl_status_t ftl_spawn(struct ftl_bootimage *image, const struct ftl_app *app,
         goto fail_close;
     }
     *process = making.process;
+    close_own(options, program);
     return FTL_OK;
 
 fail_close:
     ftl_handle_close(making.process);
 fail:
+    close_own(options, program);
     if (step != NULL) {
         *step = now;
     }

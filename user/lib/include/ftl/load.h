@@ -30,6 +30,9 @@ struct ftl_program_file {
 ftl_status_t ftl_program_open(struct ftl_program **program, const struct ftl_program_file *file,
                               ftl_isolation_t isolation, char *why, size_t why_size);
 
+/* Whether it is a program, well-formed and built for this isolation. */
+bool ftl_program_is_for(const struct ftl_program_file *file, ftl_isolation_t isolation);
+
 /* Processes that were loaded from it are not concerned. */
 void ftl_program_close(struct ftl_program *program);
 

@@ -140,9 +140,10 @@ struct ftl_spawn_handle {
 
 /* How to start an app. All is only read, during the call. */
 struct ftl_spawn_options {
-    ftl_isolation_t isolation; /* normally the app's own */
-    ftl_handle_t vmspace;      /* of this isolation, to live in with others; or INVALID: its own */
-    const char *const *args;   /* args[0] is the program's name */
+    ftl_isolation_t isolation;           /* normally the app's own */
+    const struct ftl_program_file *file; /* its program; NULL: that of the boot image */
+    ftl_handle_t vmspace;    /* of this isolation, to live in with others; or INVALID: its own */
+    const char *const *args; /* args[0] is the program's name */
     size_t arg_count;
     const char *const *vars; /* "NAME=value" */
     size_t var_count;

@@ -472,6 +472,9 @@ void sched_switched(void)
     if (note_priority(hart, thread) != before) {
         sched_request();
     }
+    if (thread->tables == NULL && hart->arch.vmspace != NULL) {
+        vmspace_activate(NULL); /* which is what the fast path enters: it has to have an id */
+    }
     vmspace_activate(thread->process->vmspace);
     context_activate(&thread->context);
 }

@@ -250,6 +250,34 @@ static void spaces_in_use_keep_their_ids_when_these_run_out(void **state)
     object_put(&one->object);
 }
 
+/* A hart that never idles enters the kernel's own space by the fast path of calls alone. */
+static void fast_path_to_windows_works_again_after_ids_have_run_out(void **state)
+{
+    (void)state;
+    if (tlb_ids.count == 0) {
+        skip();
+    }
+    struct process *user = core_process(FTL_ISOLATION_USER);
+    struct process *sandbox = core_process(FTL_ISOLATION_SANDBOX);
+    core_enter(sandbox);
+    uint64_t rounds = tlb_id_rounds();
+    while (tlb_id_rounds() == rounds) {
+        ftl_status_t status;
+        struct vmspace *next = vmspace_create(FTL_ISOLATION_USER, user->account, &status);
+        assert_non_null(next);
+        tlb_assign_id(&next->space);
+        object_put(&next->object);
+    }
+    vmspace_activate(user->vmspace);
+    assert_false(vmspace_try_switch(vmspace_tables(sandbox->vmspace)));
+    sched_switched();
+    vmspace_activate(user->vmspace);
+    assert_true(vmspace_try_switch(vmspace_tables(sandbox->vmspace)));
+    core_leave();
+    object_put(&sandbox->object);
+    object_put(&user->object);
+}
+
 /* Boots over: the ids are set up anew, and go back to what they were. */
 static void ids_are_as_many_as_every_hart_has_and_suffice_for_all(void **state)
 {
@@ -279,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(translations_outlive_the_use_of_another_space),
         cmocka_unit_test(spaces_in_use_keep_their_ids_when_these_run_out),
+        cmocka_unit_test(fast_path_to_windows_works_again_after_ids_have_run_out),
         cmocka_unit_test(ids_are_as_many_as_every_hart_has_and_suffice_for_all),
         cmocka_unit_test(ids_that_run_out_are_told_apart_while_harts_change_spaces),
         cmocka_unit_test(no_hart_uses_translations_of_others_or_of_earlier_tables),

@@ -13,6 +13,7 @@ MATRIX = {
     "mixed": ("sandbox", "user", "sandbox"),
 }
 TIME_LIMIT = 60
+TRY_LIMIT = 3
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 CLOSING_REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
@@ -28,8 +29,8 @@ def free_port(kind=socket.SOCK_STREAM):
         return probe.getsockname()[1]
 
 
-def connect(port):
-    return socket.create_connection(("127.0.0.1", port), TIME_LIMIT * timeout_scale())
+def connect(port, timeout=TIME_LIMIT):
+    return socket.create_connection(("127.0.0.1", port), timeout * timeout_scale())
 
 
 def read_all(client):
@@ -42,9 +43,9 @@ def read_all(client):
         data += part
 
 
-def exchange(port, request):
+def exchange(port, request, timeout=TIME_LIMIT):
     """Sends it on a connection of its own; all that comes back."""
-    with connect(port) as client:
+    with connect(port, timeout) as client:
         client.sendall(request)
         return read_all(client)
 
@@ -67,11 +68,12 @@ def read_answer(client):
 
 
 def wait_served(port):
-    """Until HTTP is answered; QEMU accepts connections before the guest does."""
+    """Until HTTP is answered. QEMU accepts connections before the guest does; who comes too early for the guest's
+    interface waits for long, so nobody waits long for an answer here."""
     deadline = time.monotonic() + TIME_LIMIT * timeout_scale()
     while True:
         try:
-            if exchange(port, b"HEAD / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200"):
+            if exchange(port, b"HEAD / HTTP/1.0\r\n\r\n", TRY_LIMIT).startswith(b"HTTP/1.1 200"):
                 return
         except OSError:
             pass

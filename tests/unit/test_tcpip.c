@@ -434,8 +434,9 @@ static void put_record(struct peer *peer, uint32_t slot, const struct ftl_socket
                        uint32_t space)
 {
     struct ftl_socket_memory *memory = peer->memory[slot];
-    const char *bytes = (const char *)record;
-    for (uint32_t i = 0; i < sizeof(*record); i++) {
+    char bytes[sizeof(*record)];
+    memcpy(bytes, record, sizeof(bytes));
+    for (uint32_t i = 0; i < sizeof(bytes); i++) {
         memory->sent_data[(peer->sent[slot] + i) & RING_MASK] = bytes[i];
     }
     peer->sent[slot] += space;

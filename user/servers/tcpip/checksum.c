@@ -1,6 +1,11 @@
 /* The checksum of the Internet protocols, in place of lwIP's, which sums 2 bytes at a time. */
 #include <lwip/arch.h>
-#include <string.h>
+#include <stdbool.h>
+
+#define WORD_MASK 7u
+
+/* Of bytes of any type. */
+typedef uint64_t __attribute__((may_alias)) word_t;
 
 /* The sum of a word's 32-bit halves, of which many fit into 64 bits. */
 static uint64_t halves(uint64_t word)
@@ -8,34 +13,39 @@ static uint64_t halves(uint64_t word)
     return (word >> 32) + (uint32_t)word;
 }
 
-static uint64_t load(const char *at)
+/* A byte, where it is in the 16-bit word at an even address that contains it. */
+static uint64_t byte_at(const uint8_t *at)
 {
-    uint64_t word;
-    memcpy(&word, at, sizeof(word));
-    return word;
+    return (uint64_t)*at << ((uintptr_t)at & 1) * 8;
 }
 
 /*
- * The checksum of the Internet protocols (RFC 1071), in the machine's order of bytes: the sum of
- * 16-bit words with end-around carry. Words of any alignment are summed in pairs of pairs; a
- * multiple of 8 bytes is looked at first, so that these begin at even places.
+ * The checksum of RFC 1071: the sum of 16-bit words, in the machine's order of bytes, with
+ * end-around carry. Whole words are summed where they are aligned, which makes the bytes of the sum
+ * change places when the data begins at an odd address.
  */
 uint16_t tcpip_checksum(const void *data, int size)
 {
-    const char *at = data;
+    const uint8_t *at = data;
+    const uint8_t *end = at + size;
+    bool is_odd = ((uintptr_t)at & 1) != 0;
     uint64_t sum = 0;
-    uint64_t rest = 0;
-    for (; size >= 32; size -= 32, at += 32) {
-        sum +=
-            halves(load(at)) + halves(load(at + 8)) + halves(load(at + 16)) + halves(load(at + 24));
+    for (; at != end && ((uintptr_t)at & WORD_MASK) != 0; at++) {
+        sum += byte_at(at);
     }
-    for (; size >= 8; size -= 8, at += 8) {
-        sum += halves(load(at));
+    for (; end - at >= 32; at += 32) {
+        const word_t *words = (const void *)at;
+        sum += halves(words[0]) + halves(words[1]) + halves(words[2]) + halves(words[3]);
     }
-    memcpy(&rest, at, (size_t)size);
-    sum = halves(sum + halves(rest));
+    for (; end - at >= 8; at += 8) {
+        sum += halves(*(const word_t *)(const void *)at);
+    }
+    for (; at != end; at++) {
+        sum += byte_at(at);
+    }
+    sum = halves(sum);
     sum = (sum >> 16) + (sum & UINT16_MAX);
     sum = (sum >> 16) + (sum & UINT16_MAX);
     sum = (sum >> 16) + (sum & UINT16_MAX);
-    return (uint16_t)sum;
+    return (uint16_t)(is_odd ? sum >> 8 | sum << 8 : sum);
 }

@@ -25,11 +25,15 @@ static struct connection *connection_of(struct ftl_client *client)
 }
 
 /* Who starts apps may connect to everything, and connect others. */
-static bool is_starter(const struct connection *connection)
+static bool is_starter(const struct ftl_app *app)
 {
-    struct ftl_app grants_alone = connection->app;
-    grants_alone.uses[0] = '\0';
-    return ftl_app_is_granted(&grants_alone, "names");
+    return ftl_app_has_word(app->grants, "names");
+}
+
+/* Who can start apps, but may connect them only to what it uses itself. */
+static bool is_lesser_starter(const struct ftl_app *app)
+{
+    return ftl_app_has_word(app->grants, "bootimage");
 }
 
 /* What is asked for: a protocol and, behind a colon, which of the devices that have it. */
@@ -70,7 +74,7 @@ static ftl_status_t find_wanted(const struct connection *connection, const char 
     if (!parse_wanted(name, wanted)) {
         return FTL_ERR_NOT_FOUND;
     }
-    if (!is_starter(connection) && !ftl_app_uses(&connection->app, wanted->protocol)) {
+    if (!is_starter(&connection->app) && !ftl_app_uses(&connection->app, wanted->protocol)) {
         return FTL_ERR_MISSING_RIGHT;
     }
     *service = find_service(connection->init, wanted);
@@ -81,7 +85,7 @@ static ftl_status_t find_wanted(const struct connection *connection, const char 
 static ftl_status_t connect_service(const struct connection *connection, struct service *service,
                                     const char *protocol, ftl_handle_t *server)
 {
-    bool is_limited = !is_starter(connection) && strcmp(protocol, "file") == 0;
+    bool is_limited = !is_starter(&connection->app) && strcmp(protocol, "file") == 0;
     return service_connect(service, protocol, is_limited ? connection->app.files : "",
                            ftl_ipc_take(server));
 }
@@ -102,7 +106,7 @@ static ftl_status_t connect_running(void *context, struct names_connect_running_
     const struct connection *connection = connection_of(context);
     struct service *service;
     struct wanted wanted;
-    if (!is_starter(connection)) {
+    if (!is_starter(&connection->app)) {
         return FTL_ERR_MISSING_RIGHT;
     }
     ftl_status_t status = find_wanted(connection, request->protocol, &wanted, &service);
@@ -139,7 +143,7 @@ static ftl_status_t device(void *context, struct names_device_request *request,
 {
     const struct connection *connection = connection_of(context);
     struct init *init = connection->init;
-    if (!is_starter(connection)) {
+    if (!is_starter(&connection->app)) {
         return FTL_ERR_MISSING_RIGHT;
     }
     devices_find(init);
@@ -181,13 +185,17 @@ static bool limit_files(struct ftl_app *app, const struct ftl_app *starter)
     return starter->files[0] == '\0' || strcmp(app->files, starter->files) == 0;
 }
 
-/* Who is no starter passes on what it may use itself, and nothing else. */
+/* Who is no starter passes on what it may use itself, and nothing else. A starter of its making
+ * uses what it does. */
 static void attenuate(struct ftl_app *app, const struct ftl_app *starter)
 {
     char kept[FTL_APP_TEXT_MAX] = "";
     char *rest = app->uses;
     char *word;
     bool has_files = limit_files(app, starter);
+    if (is_starter(app)) {
+        strcpy(app->uses, starter->uses);
+    }
     while ((word = strsep(&rest, " ")) != NULL) {
         if (word[0] != '\0' && ftl_app_uses(starter, word) &&
             (has_files || strcmp(word, "file") != 0)) {
@@ -196,21 +204,21 @@ static void attenuate(struct ftl_app *app, const struct ftl_app *starter)
         }
     }
     strcpy(app->uses, kept[0] != '\0' ? kept + 1 : kept);
-    app->grants[0] = '\0';
+    strcpy(app->grants, is_lesser_starter(app) ? "bootimage" : "");
 }
 
 static ftl_status_t open_for(void *context, struct names_open_for_request *request)
 {
     const struct connection *connection = connection_of(context);
     struct ftl_app app;
-    if (!is_starter(connection) && !ftl_app_is_granted(&connection->app, "bootimage")) {
+    if (!is_starter(&connection->app) && !is_lesser_starter(&connection->app)) {
         return FTL_ERR_MISSING_RIGHT;
     }
     ftl_status_t status = ftl_app_find(&connection->init->image, request->app, &app);
     if (status != FTL_OK) {
         return status;
     }
-    if (!is_starter(connection)) {
+    if (!is_starter(&connection->app)) {
         attenuate(&app, &connection->app);
     }
     return add_connection(connection->init, &app, ftl_ipc_take(&request->server));

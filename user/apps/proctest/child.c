@@ -158,6 +158,7 @@ static int catch_signal(char **argv)
     if (!say('.') || sleep(1000) == 0) {
         return EXIT_FAILURE;
     }
+    printf("caught %d\n", (int)caught);
     return caught;
 }
 
@@ -184,7 +185,9 @@ static int be_parent(char **argv)
 {
     (void)argv;
     handle(SIGINT, SIG_IGN);
-    return 100 + WEXITSTATUS(status_of(start_child(NULL, "catch", NULL)));
+    int status = WEXITSTATUS(status_of(start_child(NULL, "catch", NULL)));
+    printf("the child has ended with %d\n", status);
+    return EXIT_SUCCESS;
 }
 
 static int sleep_long(char **argv)
@@ -193,6 +196,24 @@ static int sleep_long(char **argv)
     say('.');
     sleep(1000);
     return EXIT_SUCCESS;
+}
+
+/* Has another role played in its place. */
+static int become(char **argv)
+{
+    execlp("proctest", "proctest", "as", argv[0], argv[1], NULL);
+    return EXIT_FAILURE;
+}
+
+static int tell_directory(char **argv)
+{
+    char path[100];
+    (void)argv;
+    if (getcwd(path, sizeof(path)) == NULL) {
+        return EXIT_FAILURE;
+    }
+    return write(STDOUT_FILENO, path, strlen(path)) == (ssize_t)strlen(path) ? EXIT_SUCCESS
+                                                                             : EXIT_FAILURE;
 }
 
 static int abort_now(char **argv)
@@ -211,7 +232,8 @@ static const struct {
     { "lines", write_lines },  { "tell", tell },
     { "catch", catch_signal }, { "ignore", ignore_signals },
     { "parent", be_parent },   { "sleep", sleep_long },
-    { "abort", abort_now },
+    { "abort", abort_now },    { "where", tell_directory },
+    { "become", become },
 };
 
 int child_main(int argc, char **argv)

@@ -12,6 +12,8 @@ static const struct check_part parts[] = {
     { "pipes", test_pipes },     { "polling", test_polling },
     { "spawn", test_spawn },     { "inheritance", test_inheritance },
     { "waiting", test_waiting }, { "signals", test_signals },
+    { "files", test_files },     { "exec", test_exec },
+    { "shell", test_shell },
 };
 
 int main(int argc, char **argv)

@@ -33,5 +33,8 @@ void test_spawn(void);
 void test_inheritance(void);
 void test_waiting(void);
 void test_signals(void);
+void test_exec(void);
+void test_shell(void);
+void test_files(void);
 
 #endif

@@ -87,6 +87,8 @@ static void test_not_found(void)
     pid_t pid = 4711;
     CHECK_EQUAL(posix_spawn(&pid, "no such program", NULL, NULL, arguments, environ), ENOENT);
     CHECK_EQUAL(posix_spawn(&pid, "/etc/hello", NULL, NULL, arguments, environ), ENOENT);
+    CHECK_EQUAL(posix_spawn(&pid, "/hello", NULL, NULL, arguments, environ), ENOENT);
+    CHECK_EQUAL(posix_spawn(&pid, "/usr/hello", NULL, NULL, arguments, environ), ENOENT);
     CHECK_EQUAL(posix_spawn(&pid, "", NULL, NULL, arguments, environ), ENOENT);
     CHECK_EQUAL(posix_spawn(&pid, "proctest", NULL, NULL, arguments, isolation), EINVAL);
     CHECK_EQUAL(pid, 4711);

@@ -32,8 +32,9 @@ struct child {
     uint64_t entry; /* of the poll */
 };
 
-/* `lock` guards the list. */
+/* `lock` guards the list; `starting` is taken before it. */
 static struct {
+    pthread_mutex_t starting;
     pthread_mutex_t lock;
     struct child *first;
     ftl_handle_t poll; /* made with the first child */
@@ -83,6 +84,17 @@ static void free_child(struct child *child)
     free(child);
 }
 
+void children_begin_start(void)
+{
+    pthread_mutex_lock(&children.starting);
+    __atomic_store_n(&posix_children, &operations, __ATOMIC_RELEASE);
+}
+
+void children_end_start(void)
+{
+    pthread_mutex_unlock(&children.starting);
+}
+
 ftl_status_t children_add(ftl_handle_t process, ftl_handle_t signals, long *pid)
 {
     struct ftl_process_info info;
@@ -105,7 +117,6 @@ ftl_status_t children_add(ftl_handle_t process, ftl_handle_t signals, long *pid)
         *pid = child->pid;
         child->next = children.first;
         children.first = child;
-        posix_children = &operations;
     }
     pthread_mutex_unlock(&children.lock);
     if (status != FTL_OK) {
@@ -251,9 +262,11 @@ static long children_kill(long pid, int signal)
 
 static void children_tell_all(int signal)
 {
+    pthread_mutex_lock(&children.starting);
     pthread_mutex_lock(&children.lock);
     for (const struct child *child = children.first; child != NULL; child = child->next) {
         tell(child, signal);
     }
     pthread_mutex_unlock(&children.lock);
+    pthread_mutex_unlock(&children.starting);
 }

@@ -40,6 +40,7 @@ static struct {
     ftl_handle_t signals; /* of the environment, or our own: FTL_HANDLE_INVALID before the start */
     ftl_nsec_t deadline;  /* of ITIMER_REAL, 0: none */
     ftl_nsec_t interval;
+    bool is_for_children; /* what comes; atomic */
 } watcher;
 
 /* ---- The timer ---- */
@@ -156,11 +157,20 @@ int setitimer(int which, const struct itimerval *restrict value, struct itimerva
 
 /* ---- The watcher ---- */
 
-/* Tells the children that Ctrl-C was typed: they are of the same job. */
-static void pass_on(int signal)
+void posix_signals_to_children(void)
 {
-    if ((signal == SIGINT || signal == SIGQUIT) && posix_children != NULL) {
+    __atomic_store_n(&watcher.is_for_children, true, __ATOMIC_RELAXED);
+}
+
+/* Children are told that Ctrl-C was typed, as they are of the same job. */
+static void take_signal(int signal)
+{
+    bool is_for_children = __atomic_load_n(&watcher.is_for_children, __ATOMIC_RELAXED);
+    if ((signal == SIGINT || signal == SIGQUIT || is_for_children) && posix_children != NULL) {
         posix_children->tell_all(signal);
+    }
+    if (!is_for_children) {
+        posix_signal_from_elsewhere(signal);
     }
 }
 
@@ -175,9 +185,7 @@ static void *watch(void *argument)
             bits = 0;
         }
         for (uint64_t left = bits & FTL_SIGNALS_BITS; left != 0; left &= left - 1) {
-            int signal = __builtin_ctzll(left) + 1;
-            pass_on(signal);
-            posix_signal_from_elsewhere(signal);
+            take_signal(__builtin_ctzll(left) + 1);
         }
         if (take_expiry()) {
             posix_signal_from_elsewhere(SIGALRM);

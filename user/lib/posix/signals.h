@@ -22,4 +22,7 @@ ftl_handle_t posix_interruption_of_main(void);
 /* signal_watch.c: has the library wait for signals from elsewhere. False: it cannot. */
 bool posix_watch_signals(void);
 
+/* From now on signals from elsewhere are for the children alone. */
+void posix_signals_to_children(void);
+
 #endif

@@ -1,8 +1,8 @@
 /*
- * posix_spawn() by ftl_spawn(): a path is the name of an app of the boot image, alone or in a
- * directory bin. Needs the handle `bootimage`. What the new program gets is what both its manifest
- * and what this one has itself allow: the handles that can be passed on, a connection to the name
- * service for it, and memory out of this program's limit.
+ * posix_spawn() by ftl_spawn(): a path is that of a file, or the name of an app of the boot image,
+ * alone or in a directory bin. Apps need the handle `bootimage`. What the new program gets is what
+ * both its manifest and what this one has itself allow: the handles that can be passed on, a
+ * connection to the name service for it, and memory out of this program's limit.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +16,10 @@
 #include <ftl/server.h>
 #include <ftl/signals.h>
 #include <ftl/spawn.h>
+#include <limits.h>
 #include <pthread.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,10 +28,10 @@
 #include "posix.h"
 #include "signals.h"
 #include "spawn_actions.h"
+#include "spawn_file.h"
 
 #define FILE_PROTOCOL      "file"
-#define SHELL_ALIAS        "sh"
-#define SHELL              "shell"
+#define FILE_MANIFEST      "program"
 #define ISOLATION_VARIABLE "FTL_ISOLATION="
 #define MEMORY_PARTS       16
 #define MEMORY_FIRST       (UINT64_C(8) << 20)
@@ -37,9 +39,8 @@
 #define INHERITED_FLAGS    (O_ACCMODE | O_APPEND | O_NONBLOCK)
 #define PASSED_ON          (FTL_RIGHT_DUPLICATE | FTL_RIGHT_TRANSFER)
 
-/* ftl_spawn() is for one thread at a time. The image stays open. */
+/* Used between children_begin_start() and its end. The image stays open. */
 static struct {
-    pthread_mutex_t lock;
     struct ftl_bootimage image;
 } programs;
 
@@ -239,18 +240,19 @@ static void drop_offer(struct offer *offer)
 /* The name of the app that the path means; NULL: none. */
 static const char *app_name(const char *path)
 {
+    static const char *const directories[] = { "", "bin/", "/bin/", "/usr/bin/" };
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
-    bool is_in_bin = slash == NULL || strncmp(path, "/bin/", (size_t)(name - path)) == 0 ||
-                     strncmp(path, "bin/", (size_t)(name - path)) == 0 ||
-                     strncmp(path, "/usr/bin/", (size_t)(name - path)) == 0;
-    if (!is_in_bin) {
-        return NULL;
+    size_t size = (size_t)(name - path);
+    for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
+        if (strlen(directories[i]) == size && strncmp(path, directories[i], size) == 0) {
+            return name;
+        }
     }
-    return strcmp(name, SHELL_ALIAS) == 0 ? SHELL : name;
+    return NULL;
 }
 
-/* Opens the boot image, once; the lock is held. */
+/* Opens the boot image, once. */
 static long open_image(void)
 {
     ftl_handle_t handle = ftl_environ_find(ftl_environ(), "bootimage");
@@ -317,10 +319,18 @@ static size_t count_strings(char *const *strings)
     return count;
 }
 
-/* Starts the app, with what is on offer; the lock is held. */
-static long start(struct ftl_app *app, const struct offer *offer, char *const *args,
+/* What is to be started: an app of the boot image, or a file. */
+struct program {
+    struct ftl_app app; /* of a file: what stands in for its manifest */
+    bool is_file;
+    struct spawn_file file;
+};
+
+/* Starts the program, with what is on offer. */
+static long start(struct program *program, const struct offer *offer, char *const *args,
                   char *const *vars, ftl_handle_t *process)
 {
+    struct ftl_app *app = &program->app;
     struct ftl_spawn_options options = {
         .isolation = app->isolation,
         .args = (const char *const *)args,
@@ -334,26 +344,72 @@ static long start(struct ftl_app *app, const struct offer *offer, char *const *a
     if (error != 0) {
         return error;
     }
+    if (program->is_file) {
+        options.isolation = program->file.isolation; /* it is for one of them */
+        options.file = &program->file.file;
+    }
     return posix_error(spawn_limited(&programs.image, app, &options, process, NULL));
 }
 
-/* Finds the app and puts together what it gets; the lock is held. */
-static long prepare(const char *path, struct ftl_app *app, struct offer *offer,
-                    ftl_handle_t *signals)
+static long find_app(struct program *program, const char *path)
 {
     const char *name = app_name(path);
     long error = open_image();
     if (error == 0) {
-        error = name != NULL ? posix_error(ftl_app_find(&programs.image, name, app)) : -ENOENT;
+        error = name != NULL ? posix_error(ftl_app_find(&programs.image, name, &program->app))
+                             : -ENOENT;
     }
-    if (error == 0) {
-        error = offer_descriptors(offer);
+    return error;
+}
+
+/* A program from a file has no manifest. The boot image has one for all such; who cannot read that
+ * gives them files alone. */
+static long find_file(struct program *program, const char *path)
+{
+    long error = spawn_file_open(&program->file, path);
+    if (error != 0) {
+        return error;
     }
-    if (error == 0) {
-        error = offer_files(offer, app);
+    program->is_file = true;
+    if (open_image() != 0 ||
+        ftl_app_find(&programs.image, FILE_MANIFEST, &program->app) != FTL_OK) {
+        program->app = (struct ftl_app){ .memory_limit = FTL_APP_MEMORY_LIMIT };
+        strcpy(program->app.uses, FILE_PROTOCOL);
     }
+    return 0;
+}
+
+/* The process's name, instead of the manifest's. */
+static void name_file(struct program *program, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    program->app.name[0] = '\0';
+    strncat(program->app.name, slash != NULL ? slash + 1 : path, FTL_NAME_MAX - 1);
+}
+
+/* Apps come first: those of the boot image are in all directories bin. `searches`: without a slash
+ * it is the name of an app, and no file of the current directory. */
+static long find_program(struct program *program, const char *path, bool searches)
+{
+    *program = (struct program){ 0 };
+    long error = find_app(program, path);
+    if (error == 0 || (searches && strchr(path, '/') == NULL)) {
+        return error;
+    }
+    long file_error = find_file(program, path);
+    bool is_told = file_error == -ENOEXEC || file_error == -EACCES || file_error == -ENOMEM;
+    return file_error == 0 || is_told ? file_error : error;
+}
+
+/* Puts together what the program gets. */
+static long prepare(const struct program *program, struct offer *offer, ftl_handle_t *signals)
+{
+    long error = offer_descriptors(offer);
     if (error == 0) {
-        error = offer_names(offer, app);
+        error = offer_files(offer, &program->app);
+    }
+    if (error == 0 && program->app.name[0] != '\0') { /* the name service knows manifests alone */
+        error = offer_names(offer, &program->app);
     }
     if (error == 0) {
         error = offer_signals(offer, signals);
@@ -362,10 +418,20 @@ static long prepare(const char *path, struct ftl_app *app, struct offer *offer,
     return error;
 }
 
-static long spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                  char *const *args, char *const *vars)
+static long add_child(ftl_handle_t process, ftl_handle_t signals, pid_t *pid)
 {
-    struct ftl_app app;
+    long started;
+    long error = posix_error(children_add(process, signals, &started));
+    if (error == 0 && pid != NULL) {
+        *pid = (pid_t)started;
+    }
+    return error;
+}
+
+static long spawn(pid_t *pid, const char *path, bool searches,
+                  const posix_spawn_file_actions_t *actions, char *const *args, char *const *vars)
+{
+    struct program program;
     ftl_handle_t process = FTL_HANDLE_INVALID;
     ftl_handle_t signals = FTL_HANDLE_INVALID;
     struct offer *offer = calloc(1, sizeof(*offer));
@@ -374,25 +440,28 @@ static long spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t
         return -ENOMEM;
     }
     descriptor_copy_table(&offer->descriptors);
-    long error = spawn_actions_do(actions, &offer->descriptors);
-    pthread_mutex_lock(&programs.lock);
+    children_begin_start();
+    long error = find_program(&program, path, searches);
     if (error == 0) {
-        error = prepare(path, &app, offer, &signals);
+        error = spawn_actions_do(actions, &offer->descriptors);
     }
     if (error == 0) {
-        error = start(&app, offer, args, vars, &process);
+        error = prepare(&program, offer, &signals);
     }
-    pthread_mutex_unlock(&programs.lock);
-    drop_offer(offer);
-    if (error != 0) {
+    if (error == 0) {
+        if (program.is_file) {
+            name_file(&program, path);
+        }
+        error = start(&program, offer, args, vars, &process);
+    }
+    spawn_file_close(&program.file);
+    if (error == 0) {
+        error = add_child(process, signals, pid);
+    } else {
         ftl_ipc_drop(&signals);
-        return error;
     }
-    long started;
-    error = posix_error(children_add(process, signals, &started));
-    if (error == 0 && pid != NULL) {
-        *pid = (pid_t)started;
-    }
+    children_end_start();
+    drop_offer(offer);
     return error;
 }
 
@@ -402,7 +471,27 @@ int posix_spawn(pid_t *restrict pid, const char *restrict path,
                 char *const vars[restrict])
 {
     (void)attributes; /* docs/posix.md says what becomes of each */
-    return (int)-spawn(pid, path, actions, args, vars);
+    return (int)-spawn(pid, path, false, actions, args, vars);
+}
+
+/* Tries the directories of PATH. */
+static int spawn_in_path(pid_t *pid, const char *name, const posix_spawn_file_actions_t *actions,
+                         char *const *args, char *const *vars)
+{
+    const char *directory = getenv("PATH");
+    char path[PATH_MAX];
+    int error = ENOENT;
+    while (directory != NULL && error == ENOENT) {
+        const char *end = strchrnul(directory, ':');
+        int size = end != directory ? snprintf(path, sizeof(path), "%.*s/%s",
+                                               (int)(end - directory), directory, name)
+                                    : snprintf(path, sizeof(path), "./%s", name);
+        if (size < (int)sizeof(path)) {
+            error = (int)-spawn(pid, path, false, actions, args, vars);
+        }
+        directory = *end != '\0' ? end + 1 : NULL;
+    }
+    return error;
 }
 
 int posix_spawnp(pid_t *restrict pid, const char *restrict path,
@@ -410,7 +499,11 @@ int posix_spawnp(pid_t *restrict pid, const char *restrict path,
                  const posix_spawnattr_t *restrict attributes, char *const args[restrict],
                  char *const vars[restrict])
 {
-    return posix_spawn(pid, path, actions, attributes, args, vars);
+    (void)attributes;
+    int error = (int)-spawn(pid, path, true, actions, args, vars);
+    return error == ENOENT && strchr(path, '/') == NULL
+               ? spawn_in_path(pid, path, actions, args, vars)
+               : error;
 }
 
 /* ---- Shells ---- */

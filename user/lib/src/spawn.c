@@ -160,12 +160,6 @@ static ftl_status_t grant_handle(const struct making *making, const struct ftl_s
     return status;
 }
 
-/* Of some descriptors a name says it all. */
-static bool is_descriptor(const char *name)
-{
-    return strncmp(name, FTL_INHERIT_PREFIX, strlen(FTL_INHERIT_PREFIX)) == 0;
-}
-
 /* Makes the entry of the new process's environment. */
 static ftl_status_t grant(struct making *making, const struct ftl_spawn_handle *offer)
 {
@@ -176,7 +170,7 @@ static ftl_status_t grant(struct making *making, const struct ftl_spawn_handle *
         return FTL_ERR_INVALID_ARGUMENT;
     }
     entry->handle = FTL_HANDLE_INVALID;
-    if (offer->handle != FTL_HANDLE_INVALID || !is_descriptor(offer->name)) {
+    if (offer->handle != FTL_HANDLE_INVALID) {
         status = grant_handle(making, offer, &entry->handle);
     }
     if (status != FTL_OK) {
@@ -187,6 +181,13 @@ static ftl_status_t grant(struct making *making, const struct ftl_spawn_handle *
     return FTL_OK;
 }
 
+/* Of some descriptors a name says it all; what else is not there is not on offer. */
+static bool is_offered(const struct ftl_spawn_handle *offer)
+{
+    return offer->handle != FTL_HANDLE_INVALID ||
+           strncmp(offer->name, FTL_INHERIT_PREFIX, strlen(FTL_INHERIT_PREFIX)) == 0;
+}
+
 static ftl_status_t grant_all(struct making *making, const struct ftl_app *app,
                               const struct ftl_spawn_options *options)
 {
@@ -194,10 +195,11 @@ static ftl_status_t grant_all(struct making *making, const struct ftl_app *app,
         return FTL_ERR_LIMIT;
     }
     for (size_t i = 0; i < options->handle_count; i++) {
-        if (!ftl_app_is_granted(app, options->handles[i].name)) {
+        const struct ftl_spawn_handle *offer = &options->handles[i];
+        if (!is_offered(offer) || !ftl_app_is_granted(app, offer->name)) {
             continue;
         }
-        ftl_status_t status = grant(making, &options->handles[i]);
+        ftl_status_t status = grant(making, offer);
         if (status != FTL_OK) {
             return status;
         }

@@ -134,7 +134,7 @@ bool ftl_isolation_of_app(const char *const *words, size_t count, const char *na
 /* A handle that the starter has on offer, under the name by which manifests ask for it. */
 struct ftl_spawn_handle {
     const char *name;
-    ftl_handle_t handle; /* needs DUPLICATE; stays the starter's; none for some descriptors */
+    ftl_handle_t handle; /* needs DUPLICATE; stays the starter's; INVALID: not there */
     ftl_rights_t rights; /* at most these are passed on; needs TRANSFER among them */
 };
 

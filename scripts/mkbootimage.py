@@ -40,14 +40,12 @@ def read_files(directory, paths):
             sys.exit(f"mkbootimage.py: {path} does not lie in {directory}")
         with open(path, "rb") as file:
             files[name] = file.read()
-    return sorted(files.items())
+    return files
 
 
-def main():
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    image, directory = sys.argv[1:3]
-    files = read_files(directory, sys.argv[3:])
+def write_image(image, contents):
+    """`contents`: name -> bytes."""
+    files = sorted(contents.items())
     temporary = image + ".new"
     with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as archive:
         for name, data in files:
@@ -58,6 +56,13 @@ def main():
             if len(data) >= PAGE:
                 add(archive, name, data + filler(len(data)))
     os.replace(temporary, image)
+
+
+def main():
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    image, directory = sys.argv[1:3]
+    write_image(image, read_files(directory, sys.argv[3:]))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # Third-party sources and tools, all of them fetched by scripts/setup.
 set(FTL_DEPS ${CMAKE_SOURCE_DIR}/.deps)
 foreach(source IN ITEMS libfdt/fdt.c musl/configure tcc/lib/lib-arm64.c lwip/src/core/init.c
-        http-parser/http_parser.c toybox/main.c)
+        http-parser/http_parser.c toybox/main.c lua/src/lua.c zstd/lib/zstd.h bzip2/bzlib.h)
     if(NOT EXISTS ${FTL_DEPS}/${source})
         message(FATAL_ERROR "${FTL_DEPS}/${source} is missing: run scripts/setup")
     endif()

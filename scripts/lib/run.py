@@ -5,9 +5,11 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 
+import apps
 import project
 from guest import (BOOT_IMAGE, TESTS_IMAGE, Guest, GuestError, GuestExit, GuestTimeout, die_with_parent, disk,
                    entropy, network, qemu_command)
@@ -36,6 +38,9 @@ def parse_arguments(words):
     parser.add_argument("--build-dir", type=os.path.abspath, default=project.DEFAULT_BUILD_DIR, metavar="DIR",
                         help="(default: build/default)")
     parser.add_argument("--tests", action="store_true", help="have the programs of tests and benchmarks, too")
+    parser.add_argument("--app", action="append", type=program, default=[], metavar="FILE",
+                        help="add a program to the boot image that ftl-cc made: NAME.user or NAME.sandbox; "
+                        "may be repeated")
     parser.add_argument("--no-build", action="store_true", help="boot what the build directory holds")
     parser.add_argument("--cpu", help="QEMU's -cpu, e.g. rv64,sstc=off")
     parser.add_argument("--machine", default="virt", help="QEMU's -M (default: virt)")
@@ -74,6 +79,16 @@ def forward(text):
     if not match or not all(0 < int(port) < 65536 for port in match.groups()):
         raise argparse.ArgumentTypeError(f"'{text}' is not a pair of ports like 8080:80")
     return match.groups()
+
+
+def program(path):
+    try:
+        apps.split_name(path)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not os.access(path, os.R_OK):
+        raise argparse.ArgumentTypeError(f"cannot read '{path}'")
+    return path
 
 
 def readable(path):
@@ -119,7 +134,7 @@ def qemu_options(arguments):
         extra += disk(path, number)
     return {"smp": arguments.smp, "memory": arguments.mem, "append": arguments.append, "icount": arguments.icount,
             "cpu": arguments.cpu, "machine": arguments.machine, "legacy": arguments.legacy,
-            "boot_image": image_name(arguments), "extra": extra}
+            "boot_image": arguments.boot_image, "extra": extra}
 
 
 def run_interactive(arguments):
@@ -178,6 +193,16 @@ def main():
     if not arguments.no_build:
         project.build(arguments.build_dir, "tests_image" if arguments.tests else "image")
     project.require_image(arguments.build_dir, image_name(arguments))
+    with tempfile.TemporaryDirectory() as directory:
+        arguments.boot_image = image_name(arguments)
+        if arguments.app:
+            arguments.boot_image = os.path.join(directory, BOOT_IMAGE)
+            apps.add_programs(os.path.join(arguments.build_dir, image_name(arguments)), arguments.app,
+                              arguments.boot_image)
+        return boot(arguments)
+
+
+def boot(arguments):
     if arguments.commands is None:
         if arguments.gdb:
             print(f"waiting for a debugger: scripts/gdb --build-dir {os.path.relpath(arguments.build_dir)}",

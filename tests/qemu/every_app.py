@@ -14,6 +14,7 @@ COMMANDS = {
     "nictest": ("run nictest arp 20", 0),  # before the network stack takes the interface
     "bench": ("run bench harts 1", 0),
     "bomb": ("run bomb", 1),  # for what it does otherwise see bombs.py
+    "bzip2": ("run bzip2 --help", 0),  # for what others' programs do see programs.py
     "crash": ("run crash array", 139),
     "echo_client": ("run echo_client say 'good day'; run echo_client check", 0),
     "filejail": ("run filejail look", 0),
@@ -25,6 +26,7 @@ COMMANDS = {
     "ipcstress": ("run ipcstress 5", 0),
     "ipctest": ("run ipctest", 0),
     "lifetime": ("run lifetime 3 7", 0),
+    "lua": ("run lua -e 'print(_VERSION)'", 0),
     "mount": ("run mount", 0),
     "netbench": ("run netbench busy", 0),
     "nc": ("run nc 127.0.0.1 9", 1),
@@ -42,6 +44,7 @@ COMMANDS = {
     "umount": ("run umount /", 1),
     "vmtest": ("run vmtest 2 20 2", 0),
     "wget": ("run wget -q http://10.0.2.2:{port}/", 0),
+    "zstd": ("run zstd --version", 0),
 }
 # Program: what has it run.
 STARTED_BY_OTHERS = {

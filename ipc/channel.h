@@ -22,12 +22,12 @@ struct channel {
     struct channel *peer;      /* the other end; fixed */
     uint32_t handles;          /* that name it; atomic */
     bool closed;
-    struct list queue;     /* struct message, to be received here */
-    uint32_t queued;       /* messages in it, and those that room was granted for */
-    size_t queued_bytes;   /* and their bytes */
-    struct list receivers; /* channel_wait.link: threads that wait for a message here */
-    struct list senders;   /* ... for room at the other end, to send from here */
-    struct list callers;   /* ... for a reply to a call from here */
+    struct list queue;        /* struct message, to be received here */
+    uint32_t queued;          /* messages in it, and those that room was granted for */
+    size_t queued_bytes;      /* and their bytes */
+    struct list receivers;    /* channel_wait.link: threads that wait for a message here */
+    struct list senders;      /* ... for room at the other end, to send from here */
+    struct list callers;      /* ... for a reply to a call from here */
     struct thread *served_by; /* a reference: who received here last; NULL: nobody */
     struct lane lane;         /* of calls from here; has a lock of its own */
 };

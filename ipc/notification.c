@@ -193,6 +193,15 @@ struct call_result sys_notification_wait(struct notification *notification, uint
     return stop(notification, mask, deadline);
 }
 
+/* Why a handle is refused. The table's lock is held; it is released. */
+static inline ftl_status_t refusal(struct handle_table *table, ftl_handle_t handle,
+                                   ftl_rights_t rights)
+{
+    ftl_status_t status = handle_lookup_failed(table, handle, OBJECT_NOTIFICATION, rights);
+    __builtin_assume(status != FTL_OK);
+    return status;
+}
+
 /* Finds the two, the one locked, of the other a reference. */
 static inline ftl_status_t find_both(ftl_handle_t signalled, ftl_handle_t awaited,
                                      struct notification **locked, struct notification **other)
@@ -204,10 +213,10 @@ static inline ftl_status_t find_both(ftl_handle_t signalled, ftl_handle_t awaite
     const struct handle_slot *from =
         handle_find_for(table, awaited, OBJECT_NOTIFICATION, FTL_RIGHT_READ);
     if (unlikely(to == NULL)) {
-        return handle_lookup_failed(table, signalled, OBJECT_NOTIFICATION, FTL_RIGHT_WRITE);
+        return refusal(table, signalled, FTL_RIGHT_WRITE);
     }
     if (unlikely(from == NULL)) {
-        return handle_lookup_failed(table, awaited, OBJECT_NOTIFICATION, FTL_RIGHT_READ);
+        return refusal(table, awaited, FTL_RIGHT_READ);
     }
     *locked = (struct notification *)to->object;
     *other = (struct notification *)from->object;

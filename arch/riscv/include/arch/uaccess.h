@@ -11,8 +11,8 @@
 
 /*
  * Copies `size` bytes; the address range must already be known to lie in the current process's part
- * of the address space. Returns the number of bytes not copied because of a fault, which lies in the
- * first UACCESS_STEP of them: 0 for success.
+ * of the address space. Returns the number of bytes not copied because of a fault, which lies in
+ * the first UACCESS_STEP of them: 0 for success.
  */
 size_t uaccess_copy_in(void *to, vaddr_t from, size_t size);
 size_t uaccess_copy_out(vaddr_t to, const void *from, size_t size);

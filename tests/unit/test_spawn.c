@@ -603,6 +603,36 @@ static void spawn_grants_what_the_manifest_asks_for_and_the_console(void **state
     assert_in_range(ftl_environ_find(&env, "console"), FIRST_HANDLE + GRANTED_SHIFT, UINT32_MAX);
 }
 
+static void spawn_leaves_out_what_the_starter_has_not_but_for_descriptors(void **state)
+{
+    static const struct ftl_spawn_handle lacking[] = {
+        { "console", FTL_HANDLE_INVALID, FTL_RIGHTS_SAME },
+        { "fd/0/console/0", FTL_HANDLE_INVALID, FTL_RIGHTS_SAME },
+        { "fd/1,2/pipe/1", 13, FTL_RIGHTS_SAME },
+        { "signals/17", 14, FTL_RIGHTS_SAME },
+    };
+    (void)state;
+    struct ftl_app app;
+    struct ftl_environ env;
+    ftl_handle_t process;
+    const struct ftl_spawn_options options = {
+        .isolation = FTL_ISOLATION_SANDBOX,
+        .args = args,
+        .arg_count = 1,
+        .handles = lacking,
+        .handle_count = 4,
+    };
+    assert_int_equal(ftl_app_find(&image, "bare", &app), FTL_OK);
+    assert_int_equal(ftl_spawn(&image, &app, &options, &process, NULL), FTL_OK);
+    assert_int_equal(ftl_environ_open(&env, fake.blob, fake.blob_size), FTL_OK);
+    assert_int_equal(env.handle_count, 3);
+    assert_string_equal(env.handles[0].name, "fd/0/console/0");
+    assert_int_equal(env.handles[0].handle, FTL_HANDLE_INVALID);
+    assert_in_range(ftl_environ_find(&env, "fd/1,2/pipe/1"), FIRST_HANDLE + GRANTED_SHIFT,
+                    UINT32_MAX);
+    assert_in_range(ftl_environ_find(&env, "signals/17"), FIRST_HANDLE + GRANTED_SHIFT, UINT32_MAX);
+}
+
 static void spawn_leaves_nothing_behind_when_a_call_fails(void **state)
 {
     (void)state;
@@ -667,6 +697,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(spawn_grants_what_the_manifest_asks_for_and_the_console,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            spawn_leaves_out_what_the_starter_has_not_but_for_descriptors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(spawn_leaves_nothing_behind_when_a_call_fails, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(spawn_refuses_a_program_that_is_not_there, set_up,

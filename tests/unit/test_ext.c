@@ -38,11 +38,12 @@ static const char *const flavours[] = {
     "-t ext4 -b 1024 -I 128",
     "-t ext4 -b 4096 -O ^64bit,^metadata_csum,uninit_bg",
     "-t ext4 -O ^extent,^metadata_csum_seed,^64bit -b 2048",
-    "-t ext3 -b 1024 -I 256",
+    "-t ext3 -b 1024 -I 512",
     "-t ext2 -b 1024",
     "-t ext2 -r 1 -O none -I 128",
     "-t ext4 -O ^has_journal -b 4096",
     "-t ext4 -O meta_bg,^resize_inode -b 1024 -g 1024",
+    "-t ext4 -O ^has_journal -b 65536",
 };
 #define FLAVOURS (sizeof(flavours) / sizeof(flavours[0]))
 

@@ -13,6 +13,9 @@
 
 #include "ext.h"
 
+/* How many free runs are looked at for one that is long enough. */
+#define RUNS_MAX 256
+
 static void mark_groups(struct ext *ext, uint64_t start, uint64_t count)
 {
     uint32_t last = ext2fs_group_of_blk2(ext->fs, start + count - 1);
@@ -96,26 +99,49 @@ void space_release_freed(struct ext *ext, int kind)
     ext->freed_count[kind] = 0;
 }
 
+/*
+ * The longest of some free runs from one block to another, or the first that is as long as wanted.
+ */
+static void find_run(ext2fs_block_bitmap map, uint64_t from, uint64_t last, uint64_t wanted,
+                     uint64_t *start, uint64_t *count)
+{
+    for (int runs = 0; runs < RUNS_MAX && from <= last && *count < wanted; runs++) {
+        blk64_t first, end;
+        if (ext2fs_find_first_zero_block_bitmap2(map, from, last, &first) != 0) {
+            return;
+        }
+        uint64_t until = last - first < wanted ? last : first + wanted - 1;
+        if (ext2fs_find_first_set_block_bitmap2(map, first, until, &end) != 0) {
+            end = until + 1;
+        }
+        if (end - first > *count) {
+            *start = first;
+            *count = end - first;
+        }
+        from = end;
+    }
+}
+
+/* ext2fs_new_range() would do, but with a length that is nowhere it does not end. */
 ftl_status_t space_allocate(struct ext *ext, uint64_t goal, uint64_t wanted, uint64_t *start,
                             uint64_t *count)
 {
     ext2_filsys fs = ext->fs;
-    blk64_t found, length;
-    errcode_t error = ext2fs_new_range(fs, 0, goal, wanted, NULL, &found, &length);
-    if (error == 0 && length < wanted && found != goal) {
-        /* Not where it was wanted: then somewhere in one piece, if there is such a place. */
-        blk64_t better, better_length;
-        if (ext2fs_new_range(fs, EXT2_NEWRANGE_MIN_LENGTH, goal, wanted, NULL, &better,
-                             &better_length) == 0) {
-            found = better;
-            length = better_length;
-        }
+    uint64_t first = fs->super->s_first_data_block, last = ext2fs_blocks_count(fs->super) - 1;
+    uint64_t found = 0, length = 0;
+    if (goal < first || goal > last) {
+        goal = first;
     }
-    if (error != 0) {
-        return ext_status(error);
+    if (!ext2fs_test_block_bitmap2(fs->block_map, goal)) {
+        find_run(fs->block_map, goal, goal + wanted - 1 < last ? goal + wanted - 1 : last, wanted,
+                 &found, &length);
     }
-    if (length > wanted) {
-        length = wanted;
+    if (length == 0) { /* not where it was wanted: then somewhere in one piece */
+        find_run(fs->block_map, goal, last, wanted, &found, &length);
+        find_run(fs->block_map, first, goal, wanted, &found, &length);
+    }
+    if (length == 0) {
+        return FTL_ERR_NO_SPACE;
     }
     ext2fs_block_alloc_stats_range(fs, found, (blk_t)length, +1);
     mark_groups(ext, found, length);

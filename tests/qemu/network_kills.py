@@ -8,11 +8,12 @@ import threading
 import time
 
 from guest import network, timeout_scale
-from wire import CLOSING_REQUEST, SERVERS, connect, free_port, read_all, wait_served
+from wire import CLOSING_REQUEST, SERVERS, TRY_LIMIT, connect, free_port, read_all, wait_served
 
 LIMIT = 1.0  # seconds of the guest's time
 STATUS = b"GET /status.json HTTP/1.0\r\n\r\n"
 BETWEEN_TRIES = 0.1
+TRIES = 100  # at the same time: more than begin within the time that one may take
 CLIENTS = 2
 FRESH_STARTS = 4  # whose states are taken for what there is without a leak
 FRESH_TRIES = 12
@@ -25,7 +26,7 @@ def processes(guest):
 def fetch_status(port):
     """None: it did not come."""
     try:
-        with connect(port) as client:
+        with connect(port, TRY_LIMIT) as client:
             client.sendall(STATUS)
             return json.loads(read_all(client).split(b"\r\n\r\n", 1)[1])
     except (OSError, ValueError, IndexError):
@@ -111,7 +112,7 @@ def test_boots(boot, words):
     kills = int(words[0])
     port = free_port()
     with boot(append="ftl.start=httpd", extra=network([(port, 80)])) as guest, \
-            concurrent.futures.ThreadPoolExecutor(32) as pool:
+            concurrent.futures.ThreadPoolExecutor(TRIES) as pool:
         guest.wait_prompt()
         guest.wait_for_drivers()
         wait_served(port)

@@ -20,6 +20,7 @@ COMMANDS = {
     "filejail": ("run filejail look", 0),
     "filetest": ("run filetest look", 0),
     "hello": ("run hello one 'two words'", 0),
+    "hexdump": ("run hexdump -C -n 40 /boot/bin/hello.manifest", 0),
     "ifconfig": ("run ifconfig", 0),
     "ipcbench": ("run ipcbench poll", 0),
     "ipcfuzz": ("run ipcfuzz 200 echo", 0),
@@ -61,7 +62,7 @@ STAY = ("files", "init", "shell", "tcpip", "virtio_net")  # are still there at t
 ELSEWHERE = {
     "disktest": "storage_driver", "virtio_blk": "storage_driver",
     "dw_apb_uart": "serial_driver", "ns16550a": "serial_driver",
-    "httpd": "web", "rightstest": "rights", "program": "shell_language",
+    "httpd": "web", "rightstest": "rights", "program": "shell_files",
     "mortal": "service_policies", "mortal_always": "service_policies", "mortal_at_once": "service_policies",
     "mortal_never": "service_policies",
     "posixfiletest": "posix_files",

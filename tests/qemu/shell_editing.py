@@ -21,7 +21,7 @@ def test(guest):
 
     assert "hart" in enter(guest, "upt\t")
     guest.send("h\t\t")
-    guest.expect(r"^handles +help +history +hello .*head +hexdump")
+    guest.expect(r"^handles +help +history +hello .*head")
     guest.wait_prompt()  # the line again, below the list
     assert enter(guest, "el\x15echo completed").endswith("completed\n")
     assert "Hello from FTL\n" in enter(guest, "run --isolation=u\thell\t")

@@ -613,7 +613,9 @@ static void history_forgets_the_oldest(void **state)
 
 /* ---- Completion ---- */
 
-static const char *const words[] = { "help", "hello", "history", "ps", "--isolation=", NULL };
+static const char *const words[] = {
+    "help", "hello", "history", "ps", "--isolation=", "/tmp/", NULL
+};
 
 static void unique_completion_is_finished_with_a_blank(void **state)
 {
@@ -631,6 +633,9 @@ static void completion_ending_in_an_equals_sign_gets_no_blank(void **state)
     f->candidates = words;
     type(f, "run --i\t");
     assert_line(f, "run --isolation=");
+    type(f, "\x15"
+            "cat /t\t");
+    assert_line(f, "cat /tmp/");
 }
 
 static void completion_adds_the_common_prefix_first(void **state)

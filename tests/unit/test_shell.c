@@ -310,7 +310,7 @@ ftl_status_t ftl_vmspace_map(ftl_handle_t vmspace, ftl_handle_t vmo, uint64_t of
     assert_int_equal(vmo, SCRIPT);
     assert_int_equal(offset + address, 0);
     assert_int_equal(permissions, FTL_MAP_READ | FTL_MAP_WRITE);
-    assert_int_equal(size, fake.script_size);
+    assert_int_equal(size, FTL_PAGE_SIZE);
     *mapped = (uintptr_t)fake.script;
     return FTL_OK;
 }
@@ -319,7 +319,7 @@ ftl_status_t ftl_vmspace_unmap(ftl_handle_t vmspace, uintptr_t address, size_t s
 {
     assert_int_equal(vmspace, VMSPACE);
     assert_int_equal(address, (uintptr_t)fake.script);
-    assert_int_equal(size, fake.script_size);
+    assert_int_equal(size, FTL_PAGE_SIZE);
     return FTL_OK;
 }
 

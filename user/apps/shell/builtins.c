@@ -131,6 +131,8 @@ static const struct shell_builtin builtins[] = {
     { "continue", "[LEVELS]", "go on with a loop's next round", shell_break },
     { "date", "", "print the time (UTC) and the date", date },
     { "devices", "", "list the devices of the machine, and what drives them", shell_devices },
+    { "df", "[PATH]...", "show how full file systems are: all that are mounted, or those of paths",
+      shell_df },
     { "echo", "[-n] [WORD]...", "print the words; -n: without a newline", echo },
     { "eval", "[WORD]...", "run the words as a command", shell_eval },
     { "exec", "[COMMAND...]", "run a command and exit; without one, keep the redirections", exec },

@@ -1,4 +1,5 @@
-/* `mount` and `umount`: what the file server is asked for by the protocol `mount`. */
+/* `mount`, `umount`, `df`: what the file server is asked for by the protocol `mount`. */
+#include <errno.h>
 #include <ftl/handle.h>
 #include <ftl/protocols/mount.h>
 #include <ftl/server.h>
@@ -6,15 +7,52 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "shell.h"
 
-static const char *const failures[] = { "list what is mounted", "mount it", "unmount it" };
+#define KIB      1024
+#define PER_CENT 100
 
-enum action { LIST, MOUNT, UNMOUNT };
+enum action { LIST, MOUNT, UNMOUNT, SPACE };
 
-static ftl_status_t list(ftl_handle_t server)
+static const char *const failures[] = {
+    "list what is mounted",
+    "mount it",
+    "unmount it",
+    "list what is mounted",
+};
+
+static void print_mount(const struct mount_next_reply *mounted)
+{
+    bool has_options = mounted->options[0] != '\0';
+    printf("%s on %s type %s%s%s%s\n", mounted->source, mounted->path, mounted->type,
+           has_options ? " (" : "", mounted->options, has_options ? ")" : "");
+}
+
+static void print_space(const char *source, const char *path)
+{
+    struct statvfs info;
+    if (statvfs(path, &info) != 0) {
+        fprintf(stderr, "df: %s: %s\n", path, strerror(errno));
+        return;
+    }
+    unsigned long long unit = info.f_frsize;
+    unsigned long long used = info.f_blocks - info.f_bfree;
+    unsigned long long whole = used + info.f_bavail;
+    printf("%-16s %12llu %12llu %12llu %3llu%% %s\n", source, info.f_blocks * unit / KIB,
+           used * unit / KIB, info.f_bavail * unit / KIB,
+           whole > 0 ? (used * PER_CENT + whole - 1) / whole : 0, path);
+}
+
+static void print_space_of_mount(const struct mount_next_reply *mounted)
+{
+    print_space(mounted->source, mounted->path);
+}
+
+/* Calls `print` for all that is mounted. */
+static ftl_status_t list(ftl_handle_t server, void (*print)(const struct mount_next_reply *mounted))
 {
     struct mount_next_request request = { .index = 0 };
     ftl_status_t status;
@@ -28,9 +66,7 @@ static ftl_status_t list(ftl_handle_t server)
         if (status != FTL_OK) {
             break;
         }
-        printf("%s on %s type %s%s%s%s\n", reply.source, reply.path, reply.type,
-               reply.options[0] != '\0' ? " (" : "", reply.options,
-               reply.options[0] != '\0' ? ")" : "");
+        print(&reply);
     }
     free(buffer);
     return status == FTL_ERR_NOT_FOUND ? FTL_OK : status;
@@ -82,7 +118,7 @@ static int32_t act(const char *name, enum action action, struct mount_mount_requ
 {
     char path[PATH_MAX];
     ftl_handle_t server;
-    if (action != LIST) {
+    if (action == MOUNT || action == UNMOUNT) {
         if (!whole_path(request->path, path, sizeof(path))) {
             return shell_failed(name, "use this directory", FTL_ERR_NAME_TOO_LONG);
         }
@@ -93,7 +129,8 @@ static int32_t act(const char *name, enum action action, struct mount_mount_requ
         return shell_failed(name, "connect to the file server", status);
     }
     switch (action) {
-    case LIST: status = list(server); break;
+    case LIST: status = list(server, print_mount); break;
+    case SPACE: status = list(server, print_space_of_mount); break;
     case MOUNT: status = mount(server, request); break;
     case UNMOUNT: status = unmount(server, request->path); break;
     }
@@ -124,4 +161,18 @@ int32_t shell_umount(struct shell *shell, size_t count, char **word)
     struct mount_mount_request request = { .path = count > 1 ? word[1] : "" };
     (void)shell;
     return count == 2 ? act(word[0], UNMOUNT, &request) : shell_usage(word[0]);
+}
+
+int32_t shell_df(struct shell *shell, size_t count, char **word)
+{
+    struct mount_mount_request request = { .path = "" };
+    (void)shell;
+    printf("%-16s %12s %12s %12s %4s %s\n", "SOURCE", "KIB", "USED", "FREE", "USE", "MOUNTED ON");
+    if (count == 1) {
+        return act(word[0], SPACE, &request);
+    }
+    for (size_t i = 1; i < count; i++) {
+        print_space("-", word[i]);
+    }
+    return SHELL_OK;
 }

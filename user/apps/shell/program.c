@@ -38,14 +38,15 @@ static ftl_status_t make_room(struct shell_image *image, size_t size)
 {
     ftl_handle_t vmspace;
     uintptr_t address;
+    image->mapped = (size + FTL_PAGE_SIZE - 1) / FTL_PAGE_SIZE * FTL_PAGE_SIZE;
     ftl_status_t status = ftl_vmo_create(size, &image->file.vmo);
     if (status != FTL_OK) {
         return status;
     }
     status = ftl_vmspace_self(&vmspace);
     if (status == FTL_OK) {
-        status = ftl_vmspace_map(vmspace, image->file.vmo, 0, size, FTL_MAP_READ | FTL_MAP_WRITE, 0,
-                                 &address);
+        status = ftl_vmspace_map(vmspace, image->file.vmo, 0, image->mapped,
+                                 FTL_MAP_READ | FTL_MAP_WRITE, 0, &address);
         ftl_handle_close(vmspace);
     }
     if (status != FTL_OK) {
@@ -62,7 +63,7 @@ void shell_image_close(struct shell_image *image)
 {
     ftl_handle_t vmspace;
     if (ftl_vmspace_self(&vmspace) == FTL_OK) {
-        ftl_vmspace_unmap(vmspace, image->address, image->file.size);
+        ftl_vmspace_unmap(vmspace, image->address, image->mapped);
         ftl_handle_close(vmspace);
     }
     ftl_handle_close(image->file.vmo);

@@ -254,6 +254,7 @@ int32_t shell_run(struct shell *shell, size_t count, char **word);
 struct shell_image {
     struct ftl_program_file file;
     uintptr_t address;
+    size_t mapped; /* bytes there: whole pages */
 };
 /* Reads a program. False after a message. */
 bool shell_image_open(const char *path, struct shell_image *image);
@@ -303,6 +304,7 @@ int32_t shell_test(struct shell *shell, size_t count, char **word);
 
 /* mount.c */
 int32_t shell_mount(struct shell *shell, size_t count, char **word);
+int32_t shell_df(struct shell *shell, size_t count, char **word);
 int32_t shell_umount(struct shell *shell, size_t count, char **word);
 
 /* main.c: reads a line from the console, to be freed; NULL: interrupted, or no memory. `*ended`:

@@ -451,7 +451,7 @@ static void complete(struct ftl_line_editor *editor, bool second)
     bool unique = all->count == 1 && all->dropped == 0;
     if (unique || all->common > all->word_size) {
         insert(editor, first + all->word_size, all->common - all->word_size);
-        if (unique && first[all->common - 1] != '=') {
+        if (unique && strchr("=/", first[all->common - 1]) == NULL) { /* there is more to come */
             insert(editor, " ", 1);
         }
     } else if (second) {

@@ -66,6 +66,7 @@ ELSEWHERE = {
     "mortal": "service_policies", "mortal_always": "service_policies", "mortal_at_once": "service_policies",
     "mortal_never": "service_policies",
     "posixfiletest": "posix_files",
+    "powertest": "power_cut",
     "proctest": "processes",
     "randomtest": "random_driver", "virtio_rng": "random_driver",
     "terminaltest": "terminal_driver", "virtio_console": "terminal_driver",

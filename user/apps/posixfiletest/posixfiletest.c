@@ -74,10 +74,11 @@ int main(int argc, char **argv)
         { "temporary", test_temporary },
         { "copy", test_copy },
         { "systems", test_systems },
-        { "many", test_many },
         { "children", test_children },
+        { "some", test_some },
     };
     static const struct check_part others[] = {
+        { "many", test_many },
         { "hold", test_hold },
         { "meet", test_meet },
         { "restart", test_restart },

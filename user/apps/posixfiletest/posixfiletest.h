@@ -46,6 +46,7 @@ void test_large(void);
 void test_vectors(void);
 void test_stdio(void);
 void test_directories(void);
+void test_some(void);
 void test_many(void);
 void test_deep(void);
 void test_working(void);

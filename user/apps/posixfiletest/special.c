@@ -81,6 +81,7 @@ void test_restart(void)
     const struct timespec pause = { .tv_nsec = MS };
     int fd = must_open(".", O_RDONLY | O_DIRECTORY, 0);
     CHECK_EQUAL(fstat(fd, &status), 0);
+    sync(); /* what others have done lasts */
     puts("end it now");
     while (fstat(fd, &status) == 0) {
         nanosleep(&pause, NULL);

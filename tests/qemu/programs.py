@@ -69,6 +69,7 @@ def check_lua(programs):
     programs.type_lua(CHECKS, "/tmp")
     programs.gives("lua -e 'io.open(\"/tmp/args.lua\", \"w\"):write(\"print(#arg, ...)\")'", "")
     programs.gives("lua /tmp/args.lua one 'two words'", "2\tone\ttwo words\n")
+    programs.gives("lua -e 'print(io.popen(\"echo said\"):read(), os.execute(\"exit 3\"))'", "said\tnil\texit\t3\n")
 
 
 def check_compressor(programs, folder, tool, suffix, options):

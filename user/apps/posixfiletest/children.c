@@ -1,4 +1,5 @@
-/* What programs that are started by this one get of its files: posixfiletest as ROLE is such one.
+/*
+ * What programs that are started by this one get of its files: posixfiletest as ROLE is such one.
  */
 #include "posixfiletest.h"
 

@@ -15,7 +15,8 @@
 #include "file_map.h"
 #include "posix.h"
 
-/* Programs that make calls which are about files have these; others have files as input and output.
+/*
+ * Programs that make calls which are about files have these; others have files as input and output.
  */
 #pragma weak file_fcntl
 #pragma weak file_map

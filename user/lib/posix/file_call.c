@@ -61,7 +61,8 @@ static long sys_fstatat(int base, const char *path, struct stat *status, int fla
 
 /* ---- Of descriptors that are files ---- */
 
-/* `fd` as a file, with a reference; NULL: *error is -EBADF, or `other` when it is something else.
+/*
+ * `fd` as a file, with a reference; NULL: *error is -EBADF, or `other` when it is something else.
  */
 static struct file *get_file(int fd, long other, long *error)
 {

@@ -31,8 +31,10 @@ static struct {
     size_t page_count;
 } images[IMAGES];
 
+/* NOLINTBEGIN(readability-identifier-naming,readability-non-const-parameter): libFuzzer's own */
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* NOLINTEND(readability-identifier-naming,readability-non-const-parameter) */
 
 static void run(const char *command)
 {
@@ -52,15 +54,15 @@ static void load(size_t image, const char *path)
     }
     fclose(file);
     static const char empty[PAGE];
-    for (uint16_t page = 0; page < PAGES; page++) {
+    for (unsigned int page = 0; page < PAGES; page++) {
         if (memcmp(images[image].data + (size_t)page * PAGE, empty, PAGE) != 0) {
-            images[image].pages[images[image].page_count++] = page;
+            images[image].pages[images[image].page_count++] = (uint16_t)page;
         }
     }
 }
 
 /* Small files, a long directory, a file in many pieces, a journal with something in it. */
-int LLVMFuzzerInitialize(int *argc, char ***argv)
+int LLVMFuzzerInitialize(int *argc, char ***argv) /* NOLINT(readability-non-const-parameter) */
 {
     char folder[] = "/tmp/ext_fuzz.XXXXXX", command[700];
     (void)argc;

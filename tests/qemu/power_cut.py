@@ -1,6 +1,6 @@
-"""The power is cut at a random moment while files are written: what fsync acknowledged is there, the rest happened or did
-not, and the host's e2fsck finds no error. One disk goes through all the cuts, so that FTL brings in its own journal at
-each boot but the first; the host does that with a copy."""
+"""The power is cut at a random moment while files are written: what fsync acknowledged is there, the rest happened or
+did not, and the host's e2fsck finds no error. One disk goes through all the cuts, so that FTL brings in its own journal
+at each boot but the first; the host does that with a copy."""
 import os
 import random
 import re

@@ -54,9 +54,9 @@ static void last(int file)
 /* A new file takes the place of an old one. */
 static void replace(unsigned int number, const char *name)
 {
-    size_t size = SIZE_MIN + number * 7919u % SIZES;
+    size_t size = SIZE_MIN + (size_t)number * 7919u % SIZES;
     for (size_t i = 0; i < size; i++) {
-        data[i] = (char)(number * 31u + i * 7u + (i >> 8));
+        data[i] = (char)((size_t)number * 31u + i * 7u + (i >> 8));
     }
     int file = must_open("new", O_WRONLY | O_CREAT | O_TRUNC);
     write_all(file, data, size);

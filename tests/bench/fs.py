@@ -1,4 +1,4 @@
-"""Instructions of calls to the file server, server and client in both isolations, on a disk, in memory and on the archive."""
+"""Instructions of calls to the file server, in both isolations of it and its client: disk, memory, archive."""
 import os
 import subprocess
 import tempfile

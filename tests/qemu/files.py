@@ -25,7 +25,7 @@ def check(path, *options):
 
 
 def is_clean(path):
-    """Whether the host's own checker has nothing to say; what a journal holds is brought in first, as any mount does."""
+    """Whether the host's own checker has nothing to say, once what the journal holds was brought in."""
     check(path, "-p")
     return check(path, "-f", "-n") == 0
 
@@ -54,20 +54,22 @@ def manifests_limit_what_is_seen(guest):
 
 
 def mounts_come_and_go(guest):
-    assert guest.run("umount /") == "umount: /: it is in use\n"
-    assert guest.run("mount block /other") == "mount: block: already exists\n"
-    assert guest.run("filetest look").split() == ["./", "../", "boot/", "tmp/", "disk/"], "a failed mount left its place"
+    for command, error in (("umount /", "object is not in a state for this"),
+                           ("mount block /other", "already exists"),
+                           ("mount memory /tmp", "object is not in a state for this"),
+                           ("mount block:7 /x", "not found"),
+                           ("mount memory /boot/SERVICES", "not a directory")):
+        assert guest.run(command).endswith(f": {error}\n"), command
+    names = guest.run("filetest look").split()
+    assert names == ["./", "../", "boot/", "tmp/", "disk/"], f"a failed mount left its place: {names}"
     guest.run("filetest put /disk/kept 'on the disk'")
     assert guest.run("umount /disk") == ""
     assert guest.run("filetest look /disk/kept") == "filetest: /disk/kept: not found\n"
     assert guest.run("mount -r block /other") == ""
     assert guest.run("filetest look /other/kept") == "on the disk"
     assert guest.run("filetest put /other/kept x") == "filetest: /other/kept: file system is read-only\n"
-    assert re.search(r"^block +on /other +type \S+ \(ro\)$", guest.run("mount"), re.M)
+    assert re.search(r"^block +on /other ", guest.run("mount"), re.M)
     assert guest.run("umount /other; mount block /disk") == ""
-    assert guest.run("mount memory /disk/kept") == "mount: memory: not a directory\n"
-    assert guest.run("mount memory /tmp") == "mount: memory: something is mounted there\n"
-    assert guest.run("mount block:7 /x") == "mount: block:7: not found\n"
 
 
 def hostile_clients_gain_nothing(guest):

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -106,10 +107,41 @@ static void it_goes_to_those_who_wait_in_the_order_of_their_coming(void **state)
     }
 }
 
+static bool had_it;
+
+static void *wait_once(void *argument)
+{
+    (void)argument;
+    turns_take(&turns);
+    had_it = true;
+    turns_pass(&turns);
+    return NULL;
+}
+
+static void who_is_always_busy_goes_ahead_of_who_waits_only_so_often(void **state)
+{
+    pthread_t thread;
+    unsigned ahead = 0;
+    (void)state;
+    turns_take(&turns);
+    assert_int_equal(pthread_create(&thread, NULL, wait_once, NULL), 0);
+    while (__atomic_load_n(&turns.waiters, __ATOMIC_SEQ_CST) == 0) {
+    }
+    while (!had_it) {
+        turns_pass(&turns);
+        turns_take(&turns);
+        ahead++;
+    }
+    turns_pass(&turns);
+    pthread_join(thread, NULL);
+    assert_in_range(ahead, 1, TURNS_AHEAD + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_thread_has_it_at_a_time_and_all_come_to_have_it),
+        cmocka_unit_test(who_is_always_busy_goes_ahead_of_who_waits_only_so_often),
         cmocka_unit_test(it_goes_to_those_who_wait_in_the_order_of_their_coming),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,15 +1,19 @@
 """Malformed messages to every service and to the name service, with bytes and handles of all kinds: each answers well
 afterwards, and keeps nothing of them."""
 import itertools
+import os
 import re
+import tempfile
 
-from guest import network
+from guest import disk, network
 
 ROUNDS = 200
 TRIES = 20
+DISK_SIZE = 1 << 20
+SERVERS = ("echo_server", "init", "files", "virtio_blk")
 LINE = re.compile(r"^(\w+): (?:nobody provides it|well; (\d+) calls done, (\d+) refused, (\d+) connections lost)$",
                   re.M)
-ATTACKED = {"echo", "echo_stats", "file", "mount", "names", "nic", "socket"}
+ATTACKED = {"block", "echo", "echo_stats", "file", "mount", "names", "nic", "socket"}
 
 
 def holdings(guest):
@@ -45,12 +49,21 @@ def attack(guest, client, rounds):
         assert refused > 0 and lost > 0, output
 
 
+def attacks_leave_nothing(guest, client):
+    guest.wait_prompt()
+    attack(guest, client, 50)  # what is made once is made
+    before = settled(guest)
+    attack(guest, client, ROUNDS)
+    assert returns_to(guest, before), (before, guest.run("ps"))
+    assert guest.run_status("echo_client check") == ("all as it should be\n", 0)
+
+
 def test_boots(boot):
-    for server, client in itertools.product(("user", "sandbox"), repeat=2):
-        with boot(append=f"ftl.isolation.echo_server={server} ftl.isolation.init={server}", extra=network()) as guest:
-            guest.wait_prompt()
-            attack(guest, client, 50)  # what is made once is made
-            before = settled(guest)
-            attack(guest, client, ROUNDS)
-            assert returns_to(guest, before), (before, guest.run("ps"))
-            assert guest.run_status("echo_client check") == ("all as it should be\n", 0)
+    with tempfile.TemporaryDirectory() as directory:
+        scratch = os.path.join(directory, "scratch")
+        with open(scratch, "wb") as file:
+            file.truncate(DISK_SIZE)
+        for server, client in itertools.product(("user", "sandbox"), repeat=2):
+            append = " ".join(f"ftl.isolation.{name}={server}" for name in SERVERS)
+            with boot(append=f"{append} ftl.disk=none", extra=network() + disk(scratch)) as guest:
+                attacks_leave_nothing(guest, client)

@@ -97,8 +97,12 @@ def readable(path):
     return path.replace(",", ",,")  # as QEMU's options want it
 
 
+# Commands with parts: what is between semicolons is none by itself.
+COMPOUND = re.compile(r"(?:^|[;&|\s])(?:if|for|while|until|case|\{)\s|\(")
+
+
 def commands(text):
-    """Splits at semicolons outside of quotes. The shell does the rest."""
+    """Splits at semicolons outside of quotes, unless there are compound commands. The shell does the rest."""
     parts, current, quote, escaped = [], "", None, False
     for char in text:
         if escaped:
@@ -116,6 +120,8 @@ def commands(text):
         current += char
     if quote:
         raise argparse.ArgumentTypeError(f"unclosed {quote} in: {text}")
+    if COMPOUND.search(text) and "\n" not in text:
+        return [text.strip()]
     parts = [part.strip() for part in parts + [current] if part.strip()]
     if not parts:
         raise argparse.ArgumentTypeError("no command")

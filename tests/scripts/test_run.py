@@ -36,6 +36,10 @@ class RunTest(unittest.TestCase):
         self.assertIn("\none\n", output)
         self.assertIn("\ntwo\n", output)
 
+    def test_exec_leaves_compound_commands_whole(self):
+        output = self.run_script("--exec", "echo { a; b; }; echo c").stdout
+        self.assertIn("\n{ a; b; }; echo c\n", output)
+
     def test_exec_leaves_quoted_semicolons(self):
         output = self.run_script("--exec", "echo 'a;b'; echo \"c;d\"; echo e\\;f;").stdout
         self.assertIn("\n'a;b'\n", output)

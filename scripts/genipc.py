@@ -837,7 +837,8 @@ def source(protocol):
             text += wire_struct(message) + encoder(message, constants) + decoder(message)
         text += client_function(protocol, method) + serve_function(protocol, method)
     text += dispatch(protocol)
-    return text + protocol_struct(protocol, f"const struct ftl_protocol {p}_protocol", f"    .dispatch = {p}_dispatch,\n")
+    declaration = f"const struct ftl_protocol {p}_protocol"
+    return text + protocol_struct(protocol, declaration, f"    .dispatch = {p}_dispatch,\n")
 
 
 # ---- Documentation and tests ----

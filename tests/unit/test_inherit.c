@@ -26,9 +26,9 @@ static void names_say_descriptors_kind_and_flags(void **state)
 {
     (void)state;
     assert_parses("fd/0/console/0", &(struct ftl_inherit){ .kind = "console", .count = 1 });
-    assert_parses("fd/1,2,1023/pipe/801",
-                  &(struct ftl_inherit){
-                      .kind = "pipe", .flags = 0x801, .count = 3, .fds = { 1, 2, 1023 } });
+    assert_parses(
+        "fd/1,2,1023/pipe/801",
+        &(struct ftl_inherit){ .kind = "pipe", .flags = 0x801, .count = 3, .fds = { 1, 2, 1023 } });
     assert_parses("fd/7/file/8402/31",
                   &(struct ftl_inherit){
                       .kind = "file", .flags = 0x8402, .number = 31, .count = 1, .fds = { 7 } });
@@ -38,11 +38,28 @@ static void names_say_descriptors_kind_and_flags(void **state)
 static void malformed_names_are_refused(void **state)
 {
     static const char *const names[] = {
-        "",           "fd",           "fd/",          "console",       "fd/0",
-        "fd/0/pipe",  "fd/0/pipe/",   "fd/0//0",      "fd/x/pipe/0",   "fd/,/pipe/0",
-        "fd/0,/pipe/0", "fd/,0/pipe/0", "fd/-1/pipe/0", "fd/1024/pipe/0", "fd/0/pipe/g",
-        "fd/0/pipe/0/", "fd/0/pipe/0/x", "fd/0/pipe/0/1/", "fd/0/pipe/100000000",
-        "fd/0/twelve_chars/0", "fd/0/pipe/0 ", FTL_INHERIT_FILES,
+        "",
+        "fd",
+        "fd/",
+        "console",
+        "fd/0",
+        "fd/0/pipe",
+        "fd/0/pipe/",
+        "fd/0//0",
+        "fd/x/pipe/0",
+        "fd/,/pipe/0",
+        "fd/0,/pipe/0",
+        "fd/,0/pipe/0",
+        "fd/-1/pipe/0",
+        "fd/1024/pipe/0",
+        "fd/0/pipe/g",
+        "fd/0/pipe/0/",
+        "fd/0/pipe/0/x",
+        "fd/0/pipe/0/1/",
+        "fd/0/pipe/100000000",
+        "fd/0/twelve_chars/0",
+        "fd/0/pipe/0 ",
+        FTL_INHERIT_FILES,
         "fd/0,1,2,3,4,5,6,7,8,9,0,1,2/a/0", /* more descriptors than there is room for */
     };
     struct ftl_inherit found;

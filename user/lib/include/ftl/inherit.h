@@ -20,10 +20,11 @@
 #include <ftl/types.h>
 
 #define FTL_INHERIT_PREFIX "fd/"
-#define FTL_INHERIT_FILES  "fd/files" /* the name of the handle for all descriptors that are files \
-                                       */
-#define FTL_INHERIT_KIND_MAX 12       /* bytes of a kind, NUL included */
-#define FTL_INHERIT_LIST_MAX 12       /* most descriptors in one name */
+#define FTL_INHERIT_FILES                                                                          \
+    "fd/files"                  /* the name of the handle for all descriptors that are files       \
+                                 */
+#define FTL_INHERIT_KIND_MAX 12 /* bytes of a kind, NUL included */
+#define FTL_INHERIT_LIST_MAX 12 /* most descriptors in one name */
 #define FTL_INHERIT_FD_MAX   1023
 
 struct ftl_inherit {

@@ -9,7 +9,7 @@ import escapes
 
 ROUNDS = 2
 AT_ONCE = 6
-DONE = re.compile(r"\[\d+\] done, status (\d+).*: garbage")
+DONE = re.compile(r"\[\d+\] done, status (\d+).*: run garbage")
 
 
 def run_together(guest):

@@ -769,10 +769,17 @@ static int teardown(void **state)
 static bool run(const char *line, char *output, size_t size)
 {
     FILE *file = tmpfile();
-    assert_non_null(file);
+    if (file == NULL) {
+        fail_msg("no temporary file");
+        return false;
+    }
     fflush(stdout);
     int real_out = dup(STDOUT_FILENO);
     int real_err = dup(STDERR_FILENO);
+    if (real_out < 0 || real_err < 0) {
+        fail_msg("no more descriptors");
+        return false;
+    }
     dup2(fileno(file), STDOUT_FILENO);
     dup2(fileno(file), STDERR_FILENO);
     bool whole = shell_run_line(&shell, line, false);
@@ -781,7 +788,7 @@ static bool run(const char *line, char *output, size_t size)
     dup2(real_err, STDERR_FILENO);
     close(real_out);
     close(real_err);
-    rewind(file);
+    assert_int_equal(fseek(file, 0, SEEK_SET), 0);
     output[fread(output, 1, size - 1, file)] = '\0';
     fclose(file);
     return whole;
@@ -931,7 +938,10 @@ static void redirections_change_descriptors_for_a_command(void **state)
     (void)state;
     char name[] = "/tmp/ftl_shell_XXXXXX";
     int file = mkstemp(name);
-    assert_true(file >= 0);
+    if (file < 0) {
+        fail_msg("no temporary file");
+        return;
+    }
     close(file);
     shell_variable_set(&shell, "F", 1, name);
     check("echo one >$F; echo two >>$F; copy <$F", "one\ntwo\n", 0);
@@ -992,6 +1002,10 @@ static void scripts_run_from_files(void **state)
     (void)state;
     char name[] = "/tmp/ftl_shell_XXXXXX";
     int file = mkstemp(name);
+    if (file < 0) {
+        fail_msg("no temporary file");
+        return;
+    }
     dprintf(file, "#!/bin/sh\nx=5\necho $x \\\n  more\nif true; then\n  return 6\nfi\necho no\n");
     shell_variable_set(&shell, "F", 1, name);
     check(". $F; echo $? $x", "5 more\n6 5\n", 0);
@@ -1010,7 +1024,10 @@ static void scripts_run_from_files(void **state)
 static void make_file(const char *path, const char *text)
 {
     FILE *file = fopen(path, "w");
-    assert_non_null(file);
+    if (file == NULL) {
+        fail_msg("cannot make %s", path);
+        return;
+    }
     fputs(text, file);
     fclose(file);
 }

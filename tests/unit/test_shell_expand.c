@@ -227,7 +227,12 @@ static void patterns_become_the_files_that_match(void **state)
     assert_int_equal(chdir(directory), 0);
     static const char *const names[] = { "f1", "f2", "g h", ".hidden" };
     for (size_t i = 0; i < 4; i++) {
-        fclose(fopen(names[i], "w"));
+        FILE *file = fopen(names[i], "w");
+        if (file == NULL) {
+            fail_msg("cannot make %s", names[i]);
+            return;
+        }
+        fclose(file);
     }
     assert_fields("f* ?1 [g]* *.c 'f*' \"f\"* f\\* $STAR \"$STAR\" *",
                   "[f1][f2][f1][g h][*.c][f*][f1][f2][f*][f1][f2][f*][f1][f2][g h]");

@@ -210,7 +210,7 @@ static bool evaluate(struct calculation *c, int precedence, long long *value)
         return false;
     }
     while ((found = find_operator(c, precedence)) < OPERATORS) {
-        long long right;
+        long long right = 0;
         c->at += strlen(operators[found].text);
         if (!evaluate(c, operators[found].precedence + 1, &right) ||
             !apply(c, operators[found].operation, *value, right, value)) {

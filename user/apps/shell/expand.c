@@ -448,7 +448,7 @@ static bool quoted_size(struct expansion *e, struct shell_text text, size_t *siz
 
 static bool scan_double_quoted(struct expansion *e, struct shell_text text, size_t *size)
 {
-    size_t inside;
+    size_t inside = 0;
     if (!quoted_size(e, text, &inside)) {
         return false;
     }
@@ -693,7 +693,7 @@ char *shell_expand_pattern(const struct shell_source *source, struct shell_text 
 /* The lines without the tabs that <<- strips. */
 static char *stripped(struct shell_text text, bool strips)
 {
-    char *copy = malloc(text.size + 1);
+    char *copy = calloc(text.size + 1, 1);
     size_t size = 0;
     bool line_starts = true;
     for (size_t i = 0; i < text.size && copy != NULL; i++) {
@@ -702,9 +702,6 @@ static char *stripped(struct shell_text text, bool strips)
         }
         line_starts = text.at[i] == '\n';
         copy[size++] = text.at[i];
-    }
-    if (copy != NULL) {
-        copy[size] = '\0';
     }
     return copy;
 }

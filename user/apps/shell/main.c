@@ -266,7 +266,8 @@ static void import_boot_words(struct shell *shell)
 {
     static const char *words[BOOT_WORDS_MAX];
     const char *text = shell_variable(shell, SHELL_BOOT_WORDS_VARIABLE);
-    char *copy = text != NULL ? strdup(text) : NULL; /* stays as long as the shell */
+    static char *copy; /* what `words` point into */
+    copy = text != NULL ? strdup(text) : NULL;
     for (char *word = copy != NULL ? strtok(copy, " ") : NULL;
          word != NULL && shell->bootarg_count < BOOT_WORDS_MAX; word = strtok(NULL, " ")) {
         words[shell->bootarg_count++] = word;

@@ -114,15 +114,16 @@ static bool whole_path(const char *path, char *whole, size_t size)
 }
 
 /* Runs the action with a connection to the file server. */
-static int32_t act(const char *name, enum action action, struct mount_mount_request *request)
+static int32_t act(const char *name, enum action action, const struct mount_mount_request *asked)
 {
+    struct mount_mount_request request = *asked;
     char path[PATH_MAX];
     ftl_handle_t server;
     if (action == MOUNT || action == UNMOUNT) {
-        if (!whole_path(request->path, path, sizeof(path))) {
+        if (!whole_path(asked->path, path, sizeof(path))) {
             return shell_failed(name, "use this directory", FTL_ERR_NAME_TOO_LONG);
         }
-        request->path = path;
+        request.path = path;
     }
     ftl_status_t status = ftl_service_connect(&mount_protocol, &server);
     if (status != FTL_OK) {
@@ -131,8 +132,8 @@ static int32_t act(const char *name, enum action action, struct mount_mount_requ
     switch (action) {
     case LIST: status = list(server, print_mount); break;
     case SPACE: status = list(server, print_space_of_mount); break;
-    case MOUNT: status = mount(server, request); break;
-    case UNMOUNT: status = unmount(server, request->path); break;
+    case MOUNT: status = mount(server, &request); break;
+    case UNMOUNT: status = unmount(server, request.path); break;
     }
     ftl_handle_close(server);
     return status == FTL_OK ? SHELL_OK : shell_failed(name, failures[action], status);

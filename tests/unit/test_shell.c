@@ -768,16 +768,16 @@ static int teardown(void **state)
 /* Runs lines with all output caught. Whether the last one was taken for a whole command. */
 static bool run(const char *line, char *output, size_t size)
 {
-    FILE *file = tmpfile();
-    if (file == NULL) {
-        fail_msg("no temporary file");
-        return false;
-    }
     fflush(stdout);
     int real_out = dup(STDOUT_FILENO);
     int real_err = dup(STDERR_FILENO);
     if (real_out < 0 || real_err < 0) {
         fail_msg("no more descriptors");
+        return false;
+    }
+    FILE *file = tmpfile();
+    if (file == NULL) {
+        fail_msg("no temporary file");
         return false;
     }
     dup2(fileno(file), STDOUT_FILENO);
